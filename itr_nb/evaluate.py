@@ -217,9 +217,9 @@ def gains_in_order(
     v,at = sims.topk(k, 1)
     if ((sims>=v[:,-1:]).sum(1)>k).any(): at = torch.arange(sims.shape[1], device=sims.device).expand_as(sims)
     s,g = sims.gather(1, at),gains.gather(1, at)
-    low_first = g.argsort(1, stable=True)
+    low_first = g.argsort(dim=1, stable=True)
     s,g = s.gather(1, low_first),g.gather(1, low_first)
-    return g.gather(1, s.argsort(1, descending=True, stable=True))[:,:k]
+    return g.gather(1, s.argsort(dim=1, descending=True, stable=True))[:,:k]
 
 # %% ../nbs/50_evaluate.ipynb #37542f34
 def graded_direction(
@@ -291,7 +291,7 @@ def chance_direction(
     later = ((gallery-m[:,None]-t).clamp(min=0)/(gallery-t).double()).cumprod(1)
     later = (times[:,None]*later).sum(0)/times.sum()
     out = {f'{name}_r{k}': 100*(1-float(later[min(k, gallery)-1])) for k in KS}
-    meanr = float((times*(gallery+1)/(m+1.)).sum()/times.sum())
+    meanr = float((times*(gallery+1)/(m.double()+1)).sum()/times.sum())
     return out | {f'{name}_medr': float((later>.5).sum())+1, f'{name}_meanr': meanr}
 
 def chance_report(
