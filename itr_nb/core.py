@@ -45,7 +45,6 @@ def check_shape(
     if not ok: raise ArgumentError(name, f'a tensor of shape ({axes})', x)
     return x
 
-# %% ../nbs/00_core.ipynb #63b65387
 def check_finite(
     x:Tensor, # The tensor to look at
     name:str, # What to call it in the error
