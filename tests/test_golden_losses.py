@@ -1,0 +1,47 @@
+"The losses against numbers of the papers' released code"
+import numpy as np
+import pytest
+import torch
+from common import shared
+
+from itr_nb.core import Batch
+from itr_nb.losses.infonce import InfoNCE,info_nce
+from itr_nb.losses.triplet import TripletLoss,triplet_loss
+
+def same(name, got, want):
+    "Equal to 1e-6; `pytest -rP` shows the differences"
+    got,want = float(got.detach()),float(want)
+    print(f'{name}: {got:.7g}, released {want:.7g}, difference {abs(got-want):.1e}')
+    assert got==pytest.approx(want, rel=1e-6, abs=1e-6), name
+
+def golden(name): return np.load(shared(f'golden/{name}'), allow_pickle=False)
+
+def scores(x, y, dtype): return torch.tensor(x, dtype=dtype)@torch.tensor(y, dtype=dtype).T
+
+@pytest.mark.parametrize('dtype', (torch.float32,torch.float64))
+def test_imc_triplet(dtype):
+    g = golden('imc.npz')
+    sims = scores(g['images'], g['texts'], dtype)
+    same('loss_sh', triplet_loss(sims, .2, hardest=False), g['loss_sh'])
+    same('loss_mh', triplet_loss(sims, .2, hardest=True), g['loss_mh'])
+
+@pytest.mark.parametrize('kind', ('sgr','saf'))
+def test_sgraf_triplet(kind):
+    g = golden(f'sgraf_{kind}_tiny.npz')
+    sims = torch.tensor(g['scores'])[:6,:6]
+    same('loss_hardest', triplet_loss(sims, .2), g['loss_hardest'])
+    same('loss_sum', triplet_loss(sims, .2, hardest=False), g['loss_sum'])
+    same('train_loss', triplet_loss(torch.tensor(g['train_scores']), .2), g['train_loss'])
+    batch = Batch(image_id=torch.zeros(6, dtype=torch.long))
+    same('strict_paper', TripletLoss(strict_paper=True)(sims, batch=batch)['triplet'], g['loss_hardest'])
+
+@pytest.mark.parametrize('dtype', (torch.float32,torch.float64))
+def test_cusa_infonce(dtype):
+    "The golden values add both directions without halving; their 'mean' runs over columns too, their 'sum' is ours"
+    g = golden('cusa.npz')
+    sims,ids = scores(g['image'], g['text'], dtype),torch.tensor(g['idx'])
+    for reduction,theirs in (('all','infonce_mean'),('mean','infonce_sum')):
+        same(theirs, 2*info_nce(sims, .05, reduction=reduction), g[theirs])
+        same(f'{theirs}_multipositive', 2*info_nce(sims, .05, ids, reduction), g[f'{theirs}_multipositive'])
+        loss = InfoNCE(.05, reduction=reduction)(sims, batch=Batch(image_id=ids))['infonce']
+        same(f'{theirs}_module', 2*loss, g[f'{theirs}_multipositive'])
