@@ -107,14 +107,17 @@ def test_temperature():
         t = Temperature(start)
         (sign*t()).backward()
         test_eq(t.value.grad.item(), sign if moves else 0)
-    t = Temperature(.2)
-    for outside,inside in ((.9,.5),(.001,.01)):
-        with torch.no_grad(): t.value.fill_(outside)
-        test_close(t().item(), inside)
-    with torch.no_grad(): t.value.fill_(.9)
-    test_close(t().item(), .5)
-    t().backward()
-    test_eq(t.value.grad.item(), 1)
+
+def test_temperature_outside():
+    for outside,inside,sign in ((.9,.5,1),(.001,.01,-1)):
+        loss = InfoNCE(.2)
+        with torch.no_grad(): loss.temperature.value.fill_(outside)
+        test_close(loss.temperature().item(), inside)
+        test_close(loss(random_cosines(4, 5))['infonce'].item(), info_nce(random_cosines(4, 5), inside).item())
+        (sign*loss.temperature()).backward()
+        test_eq(loss.temperature.value.grad.item(), sign)
+
+def test_temperature_fixed():
     test_close(InfoNCE(.7, learn=False).temperature().item(), .7)
     test_eq(len(list(InfoNCE(learn=False).parameters())), 0)
     test_eq(InfoNCE(learn=False).state_dict().keys(), InfoNCE().state_dict().keys())

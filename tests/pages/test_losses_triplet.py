@@ -67,6 +67,12 @@ def test_collapse_level():
             test_close(triplet_loss(Z, margin, hardest).item(), collapse_level(b, margin, hardest), eps=1e-9)
     test_close(collapse_level(128), 51.2)
 
+def draw(ax, M, shade, fmt, title, vmax):
+    ax.imshow(shade,cmap='Greys',vmin=0,vmax=vmax); ax.set_title(title,fontsize=9)
+    for i,j in [(i,j) for i in range(6) for j in range(6) if M[i,j]]:
+        ax.text(j,i,format(M[i,j].item(),fmt).replace('-0.0','0.0').replace('-','−'),ha='center',va='center',fontsize=7,weight='bold' if i==j else None)
+    ax.set(xticks=range(6),yticks=range(6),xlabel='caption'); ax.tick_params(labelsize=7)
+
 def active(b, hardest):
     X = torch.randn(b, b, generator=torch.Generator().manual_seed(b)).requires_grad_()
     triplet_loss(X, hardest=hardest).backward()
@@ -100,6 +106,8 @@ def test_triplet_edges():
     test_eq(X.grad, torch.zeros(3,3))
     triplet_loss(X, .3).backward()
     test_close(X.grad, torch.tensor([[-1,.5,.5], [0,0,0], [0,0,0]]))
+
+def test_triplet_refuses():
     for bad in (torch.zeros(2,3), torch.zeros(0,0), torch.zeros(3), torch.full((2,2), float('nan')), torch.full((2,2), float('inf'))):
         with expect_fail(ArgumentError, 'sims'): triplet_loss(bad)
     for mask in (torch.eye(3), torch.eye(2).bool(), torch.tensor([[1,0,0], [0,0,1], [0,1,0]]).bool()):
