@@ -31,31 +31,38 @@ class MeanPooling(nn.Module):
         x = masked_mean(local, mask)
         return l2norm(x) if self.norm else x
 
-# %% ../nbs/11_attention.ipynb #bf2d2680
+# %% ../nbs/11_attention.ipynb #010f20e0
 class RegionNorm(nn.BatchNorm1d):
-    "Batch norm with the region's position as channel, as SGRAF's code has it: statistics over images and width"
-    def forward(self, x, mask):
+    "Batch norm with a region's position as channel, as in SGRAF's code: statistics over images and features"
+    def forward(self,
+        x:Float[Tensor, "b n d"], # As many regions as `num_features`
+        mask:Bool[Tensor, "b n"], # Not used: the released layout has no padding
+    )->Float[Tensor, "b n d"]: # Each position with mean 0 and variance 1, then scaled and shifted
         if x.shape[1]!=self.num_features: raise ArgumentError('local', f'exactly {self.num_features} regions, the released layout', x)
         return super().forward(x)
 
+# %% ../nbs/11_attention.ipynb #d53b45d5
 class FeatureNorm(nn.BatchNorm1d):
-    "Batch norm of each feature over the real parts of all images: any number of them, in any order"
-    def forward(self, x, mask):
+    "Batch norm of each feature over the real parts of all items: any number of them, in any order"
+    def forward(self,
+        x:Float[Tensor, "b n d"], # Parts
+        mask:Bool[Tensor, "b n"], # True where the part is real
+    )->Float[Tensor, "b n d"]: # Each feature with mean 0 and variance 1, then scaled and shifted; zero where masked
         out = torch.zeros_like(x)
         out[mask] = super().forward(x[mask]).to(x.dtype)
         return out
 
-# %% ../nbs/11_attention.ipynb #010f20e0
+# %% ../nbs/11_attention.ipynb #d6856c91
 class SelfAttentionPooling(nn.Module):
-    "Weighted mean of the parts, the mean itself asking, SGRAF section 3.1"
+    "Weighted mean of the parts, in which their plain mean asks, SGRAF section 3.1"
     def __init__(self,
         dim:int, # Width of the joint space
-        regions:int|str|None=None, # None: no batch norm (SGRAF's text form); 'any': batch norm per feature; 36: SGRAF's image form for 36 regions
+        regions:int|str|None=None, # None: no batch norm, SGRAF's text form; 36: its image form, for exactly 36 regions; 'any': an image form for any number
         norm:bool=True, # Scale the result to length 1?
         dropout:float=.4, # After each tanh, while training
     ):
         super().__init__()
-        if not (regions in (None, 'any') or isinstance(regions, int) and regions>0): raise ArgumentError('regions', "None, 'any' or a number of regions", regions)
+        if regions not in (None,'any') and not (isinstance(regions, int) and regions>0): raise ArgumentError('regions', "None, 'any' or a number of regions", regions)
         self.norm = norm
         self.fc_local,self.fc_global,self.fc_score = xavier_linear(dim, dim),xavier_linear(dim, dim),xavier_linear(dim, 1)
         self.bn_local = None if regions is None else FeatureNorm(dim) if regions=='any' else RegionNorm(regions)
@@ -65,8 +72,9 @@ class SelfAttentionPooling(nn.Module):
     def weights(self,
         local:Float[Tensor, "b n d"], # Regions or words
         mask:Bool[Tensor, "b n"], # True where the part is real
-    )->Float[Tensor, "b n"]: # Sum to one over the real parts
-        "Attention $a_k$ of each part"
+    )->Float[Tensor, "b n"]: # Sum to one over the real parts; all zero where nothing is real
+        "Attention $a_k$; raises `ArgumentError` for another width or number of regions, or one item while a batch norm trains"
+        check_shape(local, 'local', f'b n {self.fc_local.in_features}')
         l,g = self.fc_local(local),self.fc_global(masked_mean(local, mask))
         if self.bn_local is not None:
             if self.training and len(local)<2: raise ArgumentError('local', 'two images or more to train a batch norm', local)
@@ -78,7 +86,7 @@ class SelfAttentionPooling(nn.Module):
         local:Float[Tensor, "b n d"], # Regions or words
         mask:Bool[Tensor, "b n"], # True where the part is real
     )->Float[Tensor, "b d"]: # One vector an item; zero where nothing is real
-        "Sum of the parts, each as much as its weight"
+        "The parts, each as much as its weight; raises what `weights` raises"
         a = self.weights(local, mask)
         x = torch.einsum('bn,bnd->bd', a, local.masked_fill(~mask[...,None], 0))
         return l2norm(x) if self.norm else x

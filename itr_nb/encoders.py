@@ -79,7 +79,7 @@ def check_tokens(
     "The token ids of a batch; raises `ArgumentError` for an empty caption, a gap, or an id outside the vocabulary"
     tokens = check_shape(batch.tokens, 'batch.tokens', 'b w')
     mask = tokens!=0 if batch.word_mask is None else batch.word_mask
-    good = mask[:,0] & (mask[:,:-1] | ~mask[:,1:]).all(1)
+    good = mask.any(1) & (mask[:,:-1] | ~mask[:,1:]).all(1)
     if not good.all(): raise ArgumentError('batch.word_mask', 'at least one token a row, the real ones first', f'rows {(~good).nonzero().flatten().tolist()[:9]} otherwise')
     lo,hi = (int(x) for x in tokens.aminmax()) if tokens.numel() else (0,0)
     if lo<0 or hi>=vocab_size: raise ArgumentError('batch.tokens', f'ids from 0 to {vocab_size-1}', f'{lo} to {hi}')
