@@ -1,0 +1,87 @@
+"""Build the site into _docs from the notebooks, without Quarto; what it writes needs no network to be read
+
+nbdev processes the notebooks into _proc, as it would for Quarto, and smalldocs renders them with the same _quarto.yml. What smalldocs
+does differently is mended here: pages get the names that nbdev gives them (00_core.ipynb → core.html), links to the hosted pages become
+links within the site, KaTeX lies beside the pages, and no font comes from elsewhere."""
+import argparse,os,re,shutil,sys,tempfile
+from pathlib import Path
+
+root = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(root))
+os.environ['PYTHONPATH'] = str(root) # for nbdev's workers, which import tools.doc_procs
+os.environ['PYTHONWARNINGS'] = 'ignore'
+
+from fastcore.nbio import read_nb,write_nb
+from smalldocs import layout,site
+from smalldocs.config import load
+
+from tools import katex
+
+# What smalldocs says about settings that are Quarto's alone, and about `output-file`, which Site heeds
+expected = re.compile(r'unknown key format-links|format commonmark|format\.html\.(html-math-method|keep-md|grid)|output-file is not read')
+
+class Site(site.Site):
+    "A smalldocs site that heeds nbdev's `output-file`"
+    def read(self, src):
+        page = super().read(src)
+        if name:=page.meta.get('output-file'): page.out = src.with_name(name)
+        return page
+
+    def find_page(self, target):
+        return super().find_page(target) or next((p for p in self.pages.values() if p.out==target), None)
+
+def process(workers=2):
+    "nbdev's processed notebooks in _proc; the folder"
+    import nbdev.doclinks
+    from nbdev.config import get_config
+    from nbdev.quarto import refresh_quarto_yml
+    from nbdev.serve import proc_nbs
+    os.chdir(root)
+    shutil.rmtree(root/'_proc', ignore_errors=True)
+    refresh_quarto_yml()
+    nbdev.doclinks._build_modidx()
+    return proc_nbs(n_workers=workers),get_config().doc_url
+
+def make_links_local(folder, url):
+    "Turn links to the hosted pages into links from the site's root, which smalldocs makes relative"
+    for path in folder.rglob('*.ipynb'):
+        nb = read_nb(path)
+        for cell in nb.cells:
+            if cell.cell_type=='markdown': cell.source = cell.source.replace(f']({url}', '](/')
+            for o in cell.get('outputs', []):
+                md = o.get('data', {}).get('text/markdown')
+                if md: o['data']['text/markdown'] = ''.join(md).replace(f']({url}', '](/')
+        write_nb(nb, path)
+
+def render(folder, out):
+    "Render processed notebooks into `out`; what smalldocs warns of, broken links above all"
+    layout.KATEX = 'KATEX' # replaced below by a path relative to the page
+    s = Site(load(folder), quiet=True)
+    s.out = out
+    s.build()
+    shutil.copytree(katex.fetch(), out/'site_libs'/'katex')
+    for page in out.rglob('*.html'):
+        up = '../'*(len(page.relative_to(out).parts)-1)
+        page.write_text(re.sub(r'(href|src)="KATEX/', rf'\1="{up}site_libs/katex/', page.read_text(encoding='utf-8')), encoding='utf-8')
+    for css in (out/'site_libs').rglob('*.css'):
+        css.write_text(re.sub(r'@import url\(https?:[^)]*\);?', '', css.read_text(encoding='utf-8')), encoding='utf-8')
+    return [w for w in s.warnings if not expected.search(w)]
+
+def build(out, workers=2):
+    "Build the whole site and only then put it in the place of the last one; the warnings"
+    folder,url = process(workers)
+    make_links_local(folder, url)
+    with tempfile.TemporaryDirectory(dir=root) as tmp:
+        warnings = render(folder, Path(tmp)/'site')
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.move(Path(tmp)/'site', out)
+    shutil.rmtree(folder)
+    return warnings
+
+if __name__=='__main__':
+    args = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    args.add_argument('--out', type=Path, default=root/'_docs', help='where the site goes')
+    args.add_argument('--workers', type=int, default=2, help='notebooks that nbdev processes at the same time')
+    args = args.parse_args()
+    for w in build(args.out.absolute(), args.workers): print(f'warning: {w}')
+    print(f'{len(list(args.out.rglob("*.html")))} pages in {args.out}')
