@@ -19,13 +19,14 @@ from torch import Tensor
 
 from .core import *
 
-# %% ../nbs/20_similarity.ipynb #ec893edb
+# %% ../nbs/20_similarity.ipynb #1592994b
 def cosine(
-    images:ImageStates, # `glob` (i d)
-    texts:TextStates, # `glob` (t d)
+    images:ImageStates, # Their `glob` (i d)
+    texts:TextStates, # Their `glob` (t d)
 )->Float[Tensor, "i t"]: # Cosines, images as rows; 0 where a vector is zero
-    "Cosine of every image's vector with every text's"
-    check_shape(texts.glob, 'texts.glob', f't {images.glob.shape[-1]}')
+    "Cosine of every image with every text; raises `ArgumentError` where the widths differ"
+    check_shape(images.glob, 'images.glob', 'i d')
+    check_shape(texts.glob, 'texts.glob', f't {images.glob.shape[1]}')
     return l2norm(images.glob) @ l2norm(texts.glob).T
 
 cosine.pair_bytes = lambda regions,words,dim,itemsize: itemsize
@@ -37,7 +38,7 @@ def attended_bytes(
     dim:int, # Width of a vector
     itemsize:int, # Bytes of a number
 )->int: # Bytes that one image-caption pair takes while it is scored
-    "What SGRAF and CKSTN hold for one pair: its attention matrix and an attended vector for every word"
+    "What SGRAF and CKSTN hold for one pair: its attention matrix, and an attended vector for every word"
     return words*(regions+dim)*itemsize
 
 # %% ../nbs/20_similarity.ipynb #2f5d9607
@@ -53,61 +54,67 @@ class Block:
 
 # %% ../nbs/20_similarity.ipynb #8ebe82e1
 def plan_blocks(
-    n_images:int, # Rows of the score matrix
-    lengths:Int[Tensor, "t"], # Words of each caption
-    pair_bytes:Callable[[int],int], # Words of a caption -> bytes that one pair takes; grows with the words
-    budget:int, # Bytes that a block may take
+    n_images:int, # Rows of the score matrix, at least 1
+    lengths:Int[Tensor, "t"], # Words of each caption, at least one caption
+    pair_bytes:Callable[[int],int], # Words of a caption -> bytes that one pair takes; must not fall when words are added
+    budget:int=2**28, # Bytes that a block may take
     block:tuple[int,int]|None=None, # Images and captions of a block; chosen from the budget if not given
 )->list[Block]: # Every pair lies in exactly one; blocks of the same images follow each other
-    "Cut the score matrix into blocks that fit the budget, captions from the longest to the shortest"
+    "Cut the score matrix into blocks that fit; raises `ArgumentError` where one pair is more than the budget"
+    if block is not None and min(block)<1: raise ArgumentError('block', 'at least one image and one caption', block)
     lengths,order = lengths.cpu().sort(descending=True, stable=True)
-    pairs = [max(0, budget//max(1, pair_bytes(n))) for n in lengths.tolist()]
-    if block is None and pairs[0]<1: raise ArgumentError('budget', f'at least {pair_bytes(int(lengths[0]))} bytes, which one pair takes', budget)
-    n_i,n_t = block or (None, min(len(order), max(1, math.isqrt(pairs[0]))))
-    if n_i is None: n_i = min(n_images, pairs[0]//n_t)
+    lengths = lengths.tolist()
+    fit = [budget//max(1, pair_bytes(w)) for w in lengths]
+    if block is None and fit[0]<1: raise ArgumentError('budget', f'at least {pair_bytes(lengths[0])} bytes, which one pair takes', budget)
+    n_i,n_t = block or (min(n_images, fit[0]//min(len(order), math.isqrt(fit[0]))), None)
     columns,start = [],0
     while start<len(order):
-        stop = start+(n_t if block else pairs[start]//n_i)
-        columns.append((order[start:stop], int(lengths[start]))); start = stop
+        stop = start+(n_t or fit[start]//n_i)
+        columns.append((order[start:stop], lengths[start]))
+        start = stop
     return [Block(slice(i, min(i+n_i, n_images)), t, w) for i in range(0, n_images, n_i) for t,w in columns]
 
-# %% ../nbs/20_similarity.ipynb #ed933d45
+# %% ../nbs/20_similarity.ipynb #2bfcda24
 def words_of(
     texts:TextStates, # Captions
-)->Int[Tensor, "t"]: # Position after the last real word; at least 1
+)->Int[Tensor, "t"]: # Position after the last real word, at least 1
     "How many columns of `local` each caption needs"
     n = torch.arange(1, texts.mask.shape[1]+1, device=texts.mask.device)
     return (texts.mask*n).amax(1).clamp(min=1)
 
 def take(
     texts:TextStates, # Captions
-    rows:Int[Tensor, "n"], # Which
+    rows:Int[Tensor, "n"], # Which of them
     words:int, # Columns to keep
-)->TextStates: # Those rows, without the padding that none of them needs
-    "Some captions, cut to their own width"
+)->TextStates: # Those captions, cut
+    "Some captions without the columns behind `words`"
     rows = rows.to(texts.glob.device)
     return TextStates(texts.glob[rows], texts.local[rows,:words], texts.mask[rows,:words])
 
-def score_block(score, images, texts):
-    "Scores of one block, refused if they are not one number a pair with images as rows"
-    s,want = score(images, texts),(len(images), len(texts))
-    if not isinstance(s, Tensor) or s.shape!=want: raise ArgumentError('score', f'a function that gives a tensor of shape {want}, images as rows', s)
-    return s
+def score_block(
+    score:Callable[[ImageStates,TextStates],Tensor], # States -> scores
+    images:ImageStates, # Images of the block
+    texts:TextStates, # Captions of the block
+)->Float[Tensor, "i t"]: # Scores
+    "Scores of one block; raises `ArgumentError` unless they are one number a pair, images as rows"
+    sims,want = score(images, texts),(len(images), len(texts))
+    if not isinstance(sims, Tensor) or sims.shape!=want: raise ArgumentError('score', f'a function that gives a tensor of shape {want}, images as rows', sims)
+    return sims
 
-# %% ../nbs/20_similarity.ipynb #b746410c
+# %% ../nbs/20_similarity.ipynb #23210c79
 def all_pairs(
-    score:Callable[[ImageStates,TextStates],Tensor], # Scores (i t) of any images with any texts; each pair by itself, padding ignored
+    score:Callable[[ImageStates,TextStates],Tensor], # Scores (i t) of any images with any texts; each pair for itself, blind to padding
     images:ImageStates, # All images
     texts:TextStates, # All captions
     block:tuple[int,int]|None=None, # Images and captions scored at a time; chosen from `budget` if not given
     budget:int=2**28, # Bytes that scoring a block may take, beside the states and the result
-    pair_bytes:Callable[[int,int,int,int],int]|None=None, # Bytes of one pair from regions, words, width, bytes of a number; `score.pair_bytes` or `attended_bytes` if not given
+    pair_bytes:Callable[[int,int,int,int],int]|None=None, # Bytes of a pair, from regions, words, width, bytes of a number; `score.pair_bytes`, else `attended_bytes`, if not given
     device:torch.device|str|None=None, # Where blocks are scored; where the states lie if not given
     grad:bool=False, # Keep the graph?
-)->Float[Tensor, "i t"]: # The scores, in the order of `images` and `texts`, where the states lie
-    "Score every image with every caption, a block at a time; the same numbers as in one piece"
-    home = images.glob.device
-    if not (len(images) and len(texts)): return images.glob.new_zeros(len(images), len(texts))
+)->Float[Tensor, "i t"]: # Scores in the order of `images` and `texts`, where the states lie
+    "Score every image with every caption, a block at a time; raises what `plan_blocks` and `score_block` raise"
+    home = texts.glob.device
+    if not len(images) or not len(texts): return texts.glob.new_zeros(len(images), len(texts))
     cost = pair_bytes or getattr(score, 'pair_bytes', attended_bytes)
     (_,r,d),size = images.local.shape,images.local.element_size()
     blocks = plan_blocks(len(images), words_of(texts), lambda w: cost(r, w, d, size), budget, block)
@@ -115,8 +122,8 @@ def all_pairs(
     with torch.set_grad_enabled(grad and torch.is_grad_enabled()):
         for _,row in groupby(blocks, lambda b: b.images.start):
             row = list(row)
-            x = images[row[0].images].to(device or home)
-            parts = [score_block(score, x, take(texts, b.texts, b.words).to(device or home)).to(home) for b in row]
+            some = images[row[0].images].to(device or home)
+            parts = [score_block(score, some, take(texts, b.texts, b.words).to(device or home)).to(home) for b in row]
             back = torch.cat([b.texts for b in row]).argsort().to(home)
             rows.append(torch.cat(parts, 1)[:,back])
-    return torch.cat(rows)
+        return torch.cat(rows)
