@@ -22,7 +22,7 @@ demo: $(READY) ## train a retrieval model on the built-in emoji, and print and d
 
 test: $(READY) ## run every test: code, pages and their outputs, mutants, wheel, site in a browser
 	@$(BIN)/python tools/browser.py --install
-	@$(RUN) $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	@$(RUN) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 export: $(READY) ## from the notebooks, write the package, the exported tests, the sidebar and README.md
 	@$(RUN) $(BIN)/python tools/export.py

@@ -1,6 +1,6 @@
 """Run notebooks and compare what their cells give with the outputs that are committed
 
-Another processor may differ in the last digit, so text must be equal but for its numbers, which may differ by 0.1 %, by 0.0015 or
+Another processor may differ in the last digit, so text must be equal but for spaces and its numbers, which may differ by 0.1 %, by 0.0015 or
 by one in the last digit shown (whole numbers not at all), and pictures may differ by a small pixel distance. A cell whose numbers
 come from training says how far they may move: `#| spread: 2`. Cells that a flag skips keep the outputs they have."""
 import argparse,base64,io,os,re,subprocess,sys
@@ -34,7 +34,7 @@ def numbers_differ(old, new, spread):
 
 def compare_text(old, new, spread=0):
     "What differs between two texts, or None"
-    shape = lambda t: ' '.join(number.sub('#', t).split())
+    shape = lambda t: ''.join(number.sub('#', t).split())
     if shape(old)!=shape(new): return f'text was {" ".join(old.split())[:300]!r}, is {" ".join(new.split())[:300]!r}'
     moved = [(a,b) for a,b in zip(number.findall(old), number.findall(new)) if numbers_differ(a, b, spread)]
     if moved: return 'numbers moved: '+', '.join(f'{a} → {b}' for a,b in moved[:5])

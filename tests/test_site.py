@@ -1,0 +1,125 @@
+"The site, built from a copy of the project and opened in Chromium: nothing missing, equations drawn, search finds pages"
+import functools,http.server,json,os,re,shutil,subprocess,sys,threading
+
+import pytest
+from common import root
+from tools import browser
+from tools.pages import pages
+
+pytestmark = pytest.mark.xdist_group('site') # one process shares what is built
+
+@pytest.fixture(scope='module')
+def built(tmp_path_factory):
+    "Folder of the site, and what the build said"
+    copy = tmp_path_factory.mktemp('site')/'project'
+    shutil.copytree(root, copy, symlinks=True, ignore=shutil.ignore_patterns('.*', '_docs', '_proc', 'tests', 'runs', 'scratch', '*.egg-info', '__pycache__'))
+    env = {**os.environ, 'OMP_NUM_THREADS':'1', 'HF_HUB_OFFLINE':'1'}
+    done = subprocess.run([sys.executable, 'tools/build_docs.py'], cwd=copy, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode==0, done.stdout
+    return copy/'_docs',done.stdout
+
+def test_build_warns_of_nothing(built):
+    assert 'warning' not in built[1], built[1]
+
+def test_every_page_has_the_name_that_nbdev_gives_it(built):
+    from nbdev.config import nbpath2html
+    assert {p.relative_to(built[0]).as_posix() for p in built[0].rglob('*.html')}=={str(nbpath2html(p.name)) for p in pages()}
+
+def test_nothing_comes_from_elsewhere(built):
+    for path in [*built[0].rglob('*.html'), *(built[0]/'site_libs').rglob('*.css')]:
+        loads = re.findall(r'<(?:script|img|iframe)[^>]* src="(https?:[^"]+)|<link[^>]* href="(https?:[^"]+)|url\(["\']?(https?:[^)]+)', path.read_text(encoding='utf-8'))
+        assert not loads, f'{path.name} loads {loads[:3]}'
+
+def test_exported_code_is_shown(built):
+    page = next(p for p in pages() if p.module=='losses.triplet')
+    text = re.sub(r'<[^>]+>', '', (built[0]/'losses.triplet.html').read_text(encoding='utf-8'))
+    assert page.source.exists() and 'class TripletLoss(Loss):' in text
+
+@pytest.fixture(scope='module')
+def served(built):
+    "Address of the site on a local server"
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args): pass
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(Quiet, directory=str(built[0])))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f'http://127.0.0.1:{server.server_port}'
+    server.shutdown()
+
+@pytest.fixture(scope='module')
+def chromium():
+    "A running browser; without one the tests are skipped, though never in CI"
+    path = browser.find()
+    if not path:
+        why = 'no Chromium on PATH (apt install chromium, or set ITR_NB_CHROME)'
+        pytest.fail(why) if os.environ.get('CI')=='true' else pytest.skip(why)
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as p:
+        b = p.chromium.launch(executable_path=path, args=['--no-sandbox', '--disable-dev-shm-usage'])
+        yield b
+        b.close()
+
+def watch(page, home):
+    "List that fills with what goes wrong on a page, requests to anywhere else included"
+    wrong = []
+    page.on('console', lambda m: wrong.append(f'console: {m.text}') if m.type in ('error', 'warning') else None)
+    page.on('pageerror', lambda e: wrong.append(f'script: {e}'))
+    page.on('requestfailed', lambda r: wrong.append(f'failed: {r.url}'))
+    page.on('response', lambda r: wrong.append(f'{r.status}: {r.url}') if r.status>=400 else None)
+    page.on('request', lambda r: None if r.url.startswith((home, 'data:', 'blob:')) else wrong.append(f'elsewhere: {r.url}'))
+    return wrong
+
+def test_every_page_in_a_browser(built, served, chromium):
+    problems = []
+    for path in sorted(built[0].rglob('*.html')):
+        name = path.relative_to(built[0]).as_posix()
+        page = chromium.new_page(viewport=dict(width=1400, height=900))
+        wrong = watch(page, served)
+        page.goto(f'{served}/{name}', wait_until='networkidle')
+        main = page.locator('main')
+        text = main.inner_text()
+        prose = page.evaluate("[...document.querySelectorAll('main p, main li, main td')].filter(e => !e.closest('pre, .katex')).map(e => e.innerText).join('\\n')")
+        maths = page.evaluate("document.querySelectorAll('main span.math').length")
+        drawn = page.evaluate("document.querySelectorAll('main .katex').length")
+        failed = page.evaluate("[...document.querySelectorAll('.katex-error')].map(e => e.title)")
+        missing = page.evaluate("[...document.querySelectorAll('main img')].filter(i => !i.complete || !i.naturalWidth).length")
+        wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        if wrong: problems.append(f'{name}: {wrong}')
+        if failed: problems.append(f'{name}: equations fail: {failed}')
+        if drawn<maths: problems.append(f'{name}: {drawn} of {maths} equations drawn')
+        if re.search(r'\$\$|\\\[|\\\(', prose): problems.append(f'{name}: raw TeX in the prose')
+        if missing: problems.append(f'{name}: {missing} pictures do not load')
+        if wide: problems.append(f'{name}: wider than the window')
+        if len(text)<200: problems.append(f'{name}: next to no text')
+        page.close()
+    assert not problems, '\n'.join(problems)
+
+def test_equations_are_drawn(served, chromium):
+    page = chromium.new_page()
+    page.goto(f'{served}/losses.triplet.html', wait_until='networkidle')
+    assert page.evaluate("document.querySelectorAll('main .katex-display').length")>0
+    page.close()
+
+def test_sidebar_is_in_the_order_of_the_layers(served, chromium):
+    page = chromium.new_page(viewport=dict(width=1400, height=900))
+    page.goto(f'{served}/losses.triplet.html', wait_until='networkidle')
+    hrefs = page.evaluate("[...document.querySelectorAll('#quarto-sidebar a.sidebar-link[href]')].map(a => a.getAttribute('href'))")
+    from nbdev.config import nbpath2html
+    links = list(dict.fromkeys(h.removeprefix('./') for h in hrefs if h.endswith('.html')))
+    found = pages()
+    assert links==[str(nbpath2html(p.name)) for p in [p for p in found if not p.chapter]+[p for p in found if p.chapter]]
+    page.close()
+
+def test_search_finds_a_page(served, chromium):
+    page = chromium.new_page(viewport=dict(width=1400, height=900))
+    page.goto(f'{served}/core.html', wait_until='networkidle')
+    page.locator('.smalldocs-search input').first.fill('collapse_level')
+    first = page.locator('.search-result').first
+    first.wait_for(timeout=10_000)
+    first.click()
+    page.wait_for_load_state()
+    assert 'losses.triplet.html' in page.url
+    page.close()
+
+def test_search_knows_every_page(built):
+    entries = json.loads((built[0]/'search.json').read_text(encoding='utf-8'))
+    assert {e['href'].partition('#')[0] for e in entries}=={p.relative_to(built[0]).as_posix() for p in built[0].rglob('*.html')}
