@@ -1,0 +1,60 @@
+"Real photographs with sentences, read in Karpathy's layout; nothing of them is kept"
+import numpy as np
+import pytest
+import torch
+
+from common import shared
+from itr_nb.data import PairDataset,RetrievalData,Vocab,collate,read_karpathy
+
+def small(im):
+    "An image as 8 x 8 pixels"
+    return torch.from_numpy(np.array(im.resize((8,8)))).permute(2,0,1).float()/255
+
+@pytest.fixture(scope='module')
+def splits():
+    folder = shared('data/coco_mini')
+    return read_karpathy(folder/'dataset_coco_mini.json', folder)
+
+def test_counts(splits):
+    assert {s:(len(p.images), len(p)) for s,p in splits.items()}=={'train':(600,3000), 'val':(201,1000)}
+    per_image = [len(p.captions_of(i)) for p in splits.values() for i in range(len(p.images))]
+    assert sum(n==5 for n in per_image)==797 and min(per_image)>=2 and max(per_image)<=6
+
+def test_every_caption_has_its_image(splits):
+    for p in splits.values():
+        rows = sorted(j for i in range(len(p.images)) for j in p.captions_of(i).tolist())
+        assert rows==list(range(len(p)))
+        assert len(set(p.image_id.tolist()))==len(p.images)==len(set(p.image_names))
+        assert all(str(i) in name for i,name in zip(p.image_id.tolist(), p.image_names)), 'image ids are the numbers in the file names'
+    assert not set(splits['train'].image_id.tolist()) & set(splits['val'].image_id.tolist())
+
+def test_the_folder_of_images_itself_will_do(splits):
+    folder = shared('data/coco_mini')
+    assert read_karpathy(folder/'dataset_coco_mini.json', folder/'images')['val'].fingerprint()==splits['val'].fingerprint()
+
+def test_images_open(splits):
+    for p in splits.values():
+        for i in range(0, len(p.images), 25):
+            im = p.images[i]
+            assert im.mode=='RGB' and min(im.size)==256
+
+def test_batches(splits):
+    vocab = Vocab.build(splits['train'].captions)
+    assert 500<len(vocab)<1500
+    known = [3 not in vocab.encode(c) for c in splits['val'].captions]
+    assert .1<np.mean(known)<.9, 'some captions of the other split have unknown words, and some have none'
+    data = RetrievalData(splits, vocab, batch_size=16, image_transform=(small,small))
+    assert data.steps_per_epoch==188
+    b = next(iter(data.train_loader(0)))
+    train = splits['train']
+    assert b.pixels.shape==(16,3,8,8) and b.tokens.shape==b.word_mask.shape
+    assert b.image_id.tolist()==train.image_of[b.caption_id.numpy()].tolist()
+    j = int(b.caption_id[0])
+    assert b.tokens[0][b.word_mask[0]].tolist()==vocab.encode(train.captions[j])
+    assert torch.equal(b.pixels[0], small(train.images[train.row_of_image_id[int(b.image_id[0])]]))
+    assert collate([PairDataset(splits['val'], vocab, small)[0]]).image_id.tolist()==[int(splits['val'].image_of[0])]
+
+def test_first_captions_only(splits):
+    folder = shared('data/coco_mini')
+    four = read_karpathy(folder/'dataset_coco_mini.json', folder, captions_per_image=4)
+    assert [len(four[s]) for s in ('train','val')]==[600*4, 199*4+2+3]
