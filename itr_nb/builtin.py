@@ -8,7 +8,7 @@ Docs: https://itr-nb.github.io/itr_nb/builtin.html.md"""
 __all__ = ['LITE_STAGES', 'LITE_VARIANTS', 'LITE_PACKAGES', 'MINILM_PACKAGE', 'MPNET_WEIGHTS', 'MPNET_PACKAGES', 'NAMES',
            'same_padding', 'SameConv', 'ConvNorm', 'InvertedResidual', 'lite_blocks', 'EfficientNetLite',
            'center_square', 'check_sha256', 'Package', 'lite_package', 'released_name', 'efficientnet_lite',
-           'PackagedText', 'minilm', 'join_parts', 'mpnet', 'load']
+           'PackagedText', 'minilm', 'join_parts', 'mpnet', 'load', 'Sources', 'sources']
 
 # %% ../nbs/04_builtin.ipynb #eba7b532
 import hashlib,importlib,importlib.metadata,math,os,shutil,tempfile,zipfile
@@ -26,6 +26,7 @@ from torch.nn import functional as F
 
 from .core import *
 from .data import *
+from .emoji import SOURCES
 
 # %% ../nbs/04_builtin.ipynb #45c87de9
 def same_padding(
@@ -317,3 +318,16 @@ def load(
     "The built-in data"
     if name not in NAMES: raise ArgumentError('name', f'one of {", ".join(NAMES)}', name)
     return getattr(importlib.import_module(f'itr_nb.{name}'), f'load_{name}')(split=split, **kw)
+
+# %% ../nbs/04_builtin.ipynb #a9a324ae
+class Sources(list):
+    "Rows of a table; a notebook shows them as one"
+    def _repr_markdown_(self)->str:
+        lines = [list(self[0]), ['---']*len(self[0]), *(list(r.values()) for r in self)]
+        return '\n'.join('| '+' | '.join(str(c) for c in l)+' |' for l in lines)
+
+def sources()->Sources: # package, version, licence, what
+    "Every package that data or weights come from, with its licence"
+    ours = [*LITE_PACKAGES.values(), MINILM_PACKAGE, *MPNET_PACKAGES]
+    return Sources([dict(package=p.name, version=p.version, licence=p.licence, what=p.what) for p in ours]+
+        [dict(package=s.package, version=s.version, licence=s.licence, what=f'emoji {"drawings" if s.kind=="icons" else "texts"}, by {s.author}') for s in SOURCES])
