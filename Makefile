@@ -8,6 +8,7 @@ ARGS ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 # One thread for each process: two processes that start two threads each take four times as long.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
@@ -42,9 +43,12 @@ clean: ## remove what the other verbs made, the environment included
 
 $(READY): pyproject.toml requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("itr_nb needs Python 3.11 or newer; $(PYTHON) is "+sys.version.split()[0]) if sys.version_info<(3,11) else None'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade $$(grep -E '^(setuptools|wheel|pip)==' requirements-dev.txt)
-	$(BIN)/python -m pip install --quiet $(TORCH_ARGS) $$(grep '^torch==' requirements-dev.txt)
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e .
+	@echo 'environment: .venv, from $(PYTHON)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) --upgrade $$(grep -E '^(setuptools|wheel|pip)==' requirements-dev.txt)
+	@echo 'environment: torch (first and alone, so that nothing else chooses its build)'
+	@$(PIP) $(TORCH_ARGS) $$(grep '^torch==' requirements-dev.txt)
+	@echo 'environment: the rest of requirements-dev.txt (some minutes the first time)'
+	@$(PIP) -r requirements-dev.txt
+	@$(PIP) --no-build-isolation --no-deps -e .
 	@touch $@

@@ -8,8 +8,6 @@ from pathlib import Path
 
 root = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(root))
-os.environ['PYTHONPATH'] = str(root) # for nbdev's workers, which import tools.doc_procs
-os.environ['PYTHONWARNINGS'] = 'ignore'
 
 from fastcore.nbio import read_nb,write_nb
 from smalldocs import layout,site
@@ -30,7 +28,7 @@ class Site(site.Site):
     def find_page(self, target):
         return super().find_page(target) or next((p for p in self.pages.values() if p.out==target), None)
 
-def process(workers=2):
+def process():
     "nbdev's processed notebooks in _proc; the folder"
     import nbdev.doclinks
     from nbdev.config import get_config
@@ -40,7 +38,7 @@ def process(workers=2):
     shutil.rmtree(root/'_proc', ignore_errors=True)
     refresh_quarto_yml()
     nbdev.doclinks._build_modidx()
-    return proc_nbs(n_workers=workers),get_config().doc_url
+    return proc_nbs(n_workers=0),get_config().doc_url
 
 def make_links_local(folder, url):
     "Turn links to the hosted pages into links from the site's root, which smalldocs makes relative"
@@ -67,9 +65,9 @@ def render(folder, out):
         css.write_text(re.sub(r'@import url\(https?:[^)]*\);?', '', css.read_text(encoding='utf-8')), encoding='utf-8')
     return [w for w in s.warnings if not expected.search(w)]
 
-def build(out, workers=2):
+def build(out):
     "Build the whole site and only then put it in the place of the last one; the warnings"
-    folder,url = process(workers)
+    folder,url = process()
     make_links_local(folder, url)
     with tempfile.TemporaryDirectory(dir=root) as tmp:
         warnings = render(folder, Path(tmp)/'site')
@@ -81,7 +79,6 @@ def build(out, workers=2):
 if __name__=='__main__':
     args = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     args.add_argument('--out', type=Path, default=root/'_docs', help='where the site goes')
-    args.add_argument('--workers', type=int, default=2, help='notebooks that nbdev processes at the same time')
     args = args.parse_args()
-    for w in build(args.out.absolute(), args.workers): print(f'warning: {w}')
+    for w in build(args.out.absolute()): print(f'warning: {w}')
     print(f'{len(list(args.out.rglob("*.html")))} pages in {args.out}')

@@ -1,35 +1,46 @@
-"""How nbdev turns a notebook into a page of the site: the source of what a page exports stays visible
+"""How nbdev turns a notebook into a page of the site: what a page exports is shown as code, under a heading with a link to its source
 
-nbdev hides a cell marked `export` and shows the signature alone. A lesson needs the code, so a cell that defines something is shown
-whole under the heading that nbdev gives it; cells that only export imports or data stay hidden. pyproject.toml names this processor
-and the three of nbdev's own that it replaces."""
-import ast,re
+nbdev would hide a cell marked `export`, run parts of the notebook, and show signatures. A lesson needs the code, docments and
+docstring included, and that needs nothing to run. pyproject.toml names this processor, and those of nbdev's own that it replaces."""
+import ast
+from functools import cache
 
+from fastcore.basics import listify
+from fastcore.nbio import mk_cell
+from nbdev.config import get_config
 from nbdev.process import Processor
+from nbdev.showdoc import showdoc_nm
 
 hidden = {'export', 'exports', 'exporti', 'hide', 'default_exp'}
-signature = re.compile(r'\n+```python\n.*?\n```.*', re.DOTALL)
 
-def defines(cell):
-    "Whether a cell defines a function or a class"
-    return any(isinstance(n, (ast.FunctionDef, ast.ClassDef)) for n in cell.parsed_() or [])
+def names_of(cell):
+    "Public names of the functions and classes that a cell defines, a patched method with its class"
+    nodes = [n for n in cell.parsed_() or [] if isinstance(n, (ast.FunctionDef, ast.ClassDef)) and not n.name.startswith('_')]
+    return [name for n in nodes for name in listify(showdoc_nm(n))]
 
-def keep_heading(cell):
-    "Cut what nbdev documents down to the link and the heading, since the code that follows says the rest"
-    for o in cell.outputs:
-        md = o.get('data', {}).get('text/markdown')
-        if md: o['data']['text/markdown'] = signature.sub('\n', ''.join(md)).removeprefix('---\n')
+@cache
+def lines_of(module):
+    "Where in the generated module each definition starts"
+    cfg = get_config()
+    path = cfg.lib_path/(module.replace('.', '/')+'.py')
+    return {n.name:n.lineno for n in ast.parse(path.read_text(encoding='utf-8')).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+
+def heading(names, module):
+    "Link to the source and a heading that nbdev's links to the first name lead to; the others get a place of their own"
+    cfg = get_config()
+    line = lines_of(module).get(names[0].rpartition('.')[2], 1)
+    url = f'{cfg.git_url}/blob/{cfg.branch}/{cfg.lib_path.name}/{module.replace(".", "/")}.py#L{line}'
+    others = ''.join(f'[]{{#{n.lower()}}}' for n in names[1:])
+    return mk_cell(f'[source]({url}){{style="float:right; font-size:smaller"}}{others}\n\n### {names[0]}', 'markdown')
 
 class show_source(Processor):
-    "Put the source of exported definitions under their headings, and drop the other cells that only export"
+    "Put exported definitions under headings, and drop the cells that only export or are hidden"
     def begin(self):
-        res,shown = [],None # `shown` waits until its headings have passed
+        module = next((c.directives_['default_exp'] for c in self.nb.cells if 'default_exp' in c.directives_), None)
+        res = []
         for cell in self.nb.cells:
-            if getattr(cell, 'has_sd', 0): keep_heading(cell)
-            elif shown:
-                res.append(shown)
-                shown = None
-            if cell.cell_type=='code' and cell.get('source') and cell.directives_.keys()&hidden:
-                if 'hide' not in cell.directives_ and defines(cell): shown = cell
+            if cell.cell_type=='code' and cell.directives_.keys()&hidden:
+                exported = 'hide' not in cell.directives_ and {'export', 'exports'}&cell.directives_.keys()
+                if exported and (names:=names_of(cell)): res += [heading(names, module), cell]
             else: res.append(cell)
-        self.nb.cells = res+[shown] if shown else res
+        self.nb.cells = res
