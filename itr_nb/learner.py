@@ -23,7 +23,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from accelerate import Accelerator,DistributedDataParallelKwargs,PartialState
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast_object_list,gather_object
+from accelerate.utils import broadcast_object_list,gather_object,parse_flag_from_env
 from fastcore.basics import patch
 from safetensors import SafetensorError,safe_open
 from safetensors.torch import save_file
@@ -185,7 +185,8 @@ class Learner:
         if not all(isinstance(c, Callback) for c in callbacks): raise ArgumentError('callbacks', 'Callback objects', list(callbacks))
         self.model,self.data,self.loss,self.callbacks,self.validate = model,data,loss,list(callbacks),validate
         self.seed,self.mixed_precision,self.accumulate,self.clip,self.gather_negatives = seed,mixed_precision,accumulate,clip,gather_negatives
-        state = PartialState(timeout=timedelta(hours=2))
+        on_cpu = parse_flag_from_env('ACCELERATE_USE_CPU') or not torch.accelerator.is_available()
+        state = PartialState(cpu=on_cpu, timeout=timedelta(hours=2))
         self.device,self.rank,self.world = state.device,state.process_index,state.num_processes
         for m in (model, loss): m.to(self.device)
         make = torch.optim.AdamW if optimizer=='adamw' else torch.optim.Adam

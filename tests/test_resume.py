@@ -1,0 +1,66 @@
+"A run that is killed, anywhere, and resumed ends as if nothing had happened: weights, optimizer, random generators, logs, bit for bit"
+import os,subprocess,sys
+
+import pytest
+import torch
+from common import root
+from itr_nb.learner import newest_checkpoint,read_checkpoint
+from safetensors.torch import load_file
+
+def toy(*args):
+    env = {**os.environ, 'OMP_NUM_THREADS':'1', 'ACCELERATE_USE_CPU':'true', 'PYTHONPATH':str(root)}
+    return subprocess.run([sys.executable, str(root/'tests'/'train_toy.py'), *map(str, args)], env=env, capture_output=True, text=True, timeout=300)
+
+def assert_same_end(folder, whole):
+    (a,numbers),(b,others) = (read_checkpoint(f/'final.safetensors') for f in (folder, whole))
+    assert numbers==others
+    for a,b in ((a, b), (load_file(folder/'best.safetensors'), load_file(whole/'best.safetensors'))):
+        assert a.keys()==b.keys()
+        for k in a: assert torch.equal(a[k], b[k]), k
+    assert (folder/'metrics.jsonl').read_text()==(whole/'metrics.jsonl').read_text()
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('whole')
+    r = toy(folder)
+    assert r.returncode==0, r.stderr
+    return folder
+
+def test_the_run_draws_at_random(whole):
+    "Else the comparison below would be idle: what changes the random state changes the end"
+    tensors,numbers = read_checkpoint(whole/'final.safetensors')
+    assert numbers['step']==12 and len(numbers['history'])==3
+    assert any(k.startswith('loss.') for k in tensors), 'the temperature is trained'
+    assert any('running_mean' in k for k in tensors)
+    assert len({h['rsum'] for h in numbers['history']})==3
+
+@pytest.mark.parametrize('kill', ['after_step:3', 'after_backward:11', 'save:3', 'before_epoch:2'])
+def test_killed_and_resumed_is_as_uninterrupted(kill, whole, tmp_path):
+    r = toy(tmp_path, '--kill', kill)
+    assert r.returncode==-9, r.stderr
+    assert not (tmp_path/'final.safetensors').exists()
+    newest = newest_checkpoint(tmp_path/'state')
+    numbers = read_checkpoint(newest)[1]
+    assert 0<numbers['step']<12
+    r = toy(tmp_path, '--resume')
+    assert r.returncode==0, r.stderr
+    assert_same_end(tmp_path, whole)
+
+def test_killed_twice_the_first_time_before_anything_was_saved(whole, tmp_path):
+    assert toy(tmp_path, '--kill', 'save:1').returncode==-9
+    assert newest_checkpoint(tmp_path/'state') is None
+    assert toy(tmp_path, '--resume', '--kill', 'save:4').returncode==-9
+    r = toy(tmp_path, '--resume')
+    assert r.returncode==0, r.stderr
+    assert_same_end(tmp_path, whole)
+
+def test_resuming_a_finished_run_changes_nothing(whole):
+    before = {f:f.read_bytes() for f in whole.glob('*.*') if f.is_file()}
+    r = toy(whole, '--resume')
+    assert r.returncode==0, r.stderr
+    assert read_checkpoint(whole/'final.safetensors')[1]['step']==12
+    assert (whole/'metrics.jsonl').read_bytes()==before[whole/'metrics.jsonl']
+
+def test_a_new_run_refuses_the_folder_of_another(whole):
+    r = toy(whole)
+    assert r.returncode!=0 and 'no training states of another run' in r.stderr and 'resume=folder' in r.stderr
