@@ -107,7 +107,7 @@ def all_pairs(
     images:ImageStates, # All images
     texts:TextStates, # All captions
     block:tuple[int,int]|None=None, # Images and captions scored at a time; chosen from `budget` if not given
-    budget:int=2**28, # Bytes that scoring a block may take, beside the states and the result
+    budget:int=2**28, # Bytes that scoring a block may take, by the count of `pair_bytes`; states and result come on top
     pair_bytes:Callable[[int,int,int,int],int]|None=None, # Bytes of a pair, from regions, words, width, bytes of a number; `score.pair_bytes`, else `attended_bytes`, if not given
     device:torch.device|str|None=None, # Where blocks are scored; where the states lie if not given
     grad:bool=False, # Keep the graph?
