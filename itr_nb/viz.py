@@ -6,10 +6,11 @@ Docs: https://itr-nb.github.io/itr_nb/viz.html.md"""
 
 # %% auto #0
 __all__ = ['PAPER', 'INK', 'GREY', 'HAIR', 'RIGHT', 'FONTS', 'ranking', 'wrap_text', 'to_rgb', 'contain', 'Sheet', 'best_of',
-           'rank_sheet']
+           'rank_sheet', 'spotlight', 'heatmap', 'alignment', 'win_rate', 'similarity_histogram']
 
 # %% ../nbs/51_viz.ipynb #ac296fc2
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def wrap_text(
         if measure(longer)<=width: out[-1] = longer
         elif out[-1]: out.append(''); words.insert(0, word)
         else:
-            n = max(1, next((n for n in range(len(word), 0, -1) if measure(word[:n])<=width), 1))
+            n = max(1, bisect_right(range(1, len(word)+1), width, key=lambda n: measure(word[:n])))
             out[-1] = word[:n]
             if word[n:]: out.append(''); words.insert(0, word[n:])
     if len(out)<=lines: return out
@@ -84,33 +85,37 @@ def contain(
 
 # %% ../nbs/51_viz.ipynb #a33e00b0
 FONTS = ['DejaVu Sans','Noto Sans','Noto Sans CJK JP','Noto Sans CJK SC','Hiragino Sans','PingFang SC','Microsoft YaHei','Yu Gothic','Malgun Gothic',
-    'Noto Sans Arabic','Noto Sans Devanagari','Noto Sans Hebrew','Noto Sans Thai','Arial Unicode MS']
+    'Noto Sans Arabic','Noto Sans Devanagari','Noto Sans Hebrew','Noto Sans Thai','Arial Unicode MS',
+    'Last Resort High-Efficiency'] # the last draws a box that shows the script
 
 class Sheet:
     "A page in inches, y downwards"
-    def __init__(self, width:float, dpi:int=200):
+    def __init__(self, width:float, dpi:int=100):
         from matplotlib import font_manager
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
         have = {f.name for f in font_manager.fontManager.ttflist}
         self.fonts = [f for f in FONTS if f in have]
+        self.known = set(font_manager.get_font(font_manager.findfont(FONTS[0])).get_charmap())
         self.fig = Figure(figsize=(width,1), dpi=dpi, facecolor='white')
         self.renderer = FigureCanvasAgg(self.fig).get_renderer()
         self.ax = self.fig.add_axes((0,0,1,1))
         self.ax.axis('off')
         self.width,self.dpi = width,dpi
 
-    def font(self, size:float, weight:str='normal'):
+    def font(self, text:str, size:float, weight:str='normal'):
+        "The font for a text; scripts that the first font lacks come from the others, which may have no bold"
         from matplotlib.font_manager import FontProperties
-        return FontProperties(family=self.fonts, size=size, weight=weight)
+        if all(ord(c) in self.known for c in text): return FontProperties(family=FONTS[0], size=size, weight=weight)
+        return FontProperties(family=self.fonts, size=size)
 
     def lines(self, text:str, width:float, lines:int, size:float, weight:str='normal')->list[str]:
         "`wrap_text` with the widths of these fonts"
-        font = self.font(size, weight)
+        font = self.font(' '.join(text.split())+'…', size, weight)
         return wrap_text(text, width, lines, lambda s: self.renderer.get_text_width_height_descent(s, font, False)[0]/self.dpi)
 
     def text(self, x:float, y:float, text:str, size:float=7.5, weight:str='normal', color:str=INK, **kw):
-        self.ax.text(x, y, text, fontproperties=self.font(size, weight), color=color, parse_math=False, **dict(va='center')|kw)
+        self.ax.text(x, y, text, fontproperties=self.font(text, size, weight), color=color, parse_math=False, **dict(va='center')|kw)
 
     def tick(self, x:float, y:float, r:float=.062):
         from matplotlib.patches import Circle
@@ -120,7 +125,7 @@ class Sheet:
     def card(self, x:float, y:float, side:float, image, right:bool=False):
         "A picture in its frame"
         from matplotlib.patches import Rectangle
-        self.ax.imshow(contain(to_rgb(image), round(side*self.dpi)), extent=(x,x+side,y+side,y), interpolation='antialiased', zorder=2)
+        self.ax.imshow(contain(to_rgb(image), round(side*3*self.dpi)), extent=(x,x+side,y+side,y), interpolation='antialiased', zorder=2)
         self.ax.add_patch(Rectangle((x,y), side, side, fill=False, ec=RIGHT if right else HAIR, lw=2.4 if right else .6, joinstyle='miter', zorder=3))
         if right: self.tick(x+side-.015, y+.015, .085)
 
@@ -152,7 +157,7 @@ def image_asks(self:Sheet, x:float, y:float, width:float, image, found:list, pla
     "An image and its best captions; the height used"
     side,left,size = .92,x+1.06,7.2
     self.card(x, y, side, image)
-    self.text(x+side/2, y+side+.1, f'first right answer: {place}', 5.8, color=GREY, ha='center')
+    if place>len(found): self.text(x+side/2, y+side+.1, f'right answer in place {place}', 5.8, 'bold', ha='center')
     top = y+.02
     for n,(row,right,score,share) in enumerate(found):
         lines = self.lines(captions[row], x+width-left-.16, 2, size, 'bold' if right else 'normal')
@@ -169,11 +174,11 @@ def image_asks(self:Sheet, x:float, y:float, width:float, image, found:list, pla
 @patch
 def caption_asks(self:Sheet, x:float, y:float, width:float, caption:str, found:list, place:int, images:Sequence)->float:
     "A caption and its best images; the height used"
-    side,gap,words = .86,.1,1.55
-    side = min(side, (width-words-.1)/max(len(found), 1)-gap)
+    words,gap = 1.55,.1
+    side = min(.95, (width-words-.1+gap)/len(found)-gap)
     lines = self.lines(caption, words-.1, 5, 8, 'bold')
     for n,line in enumerate(lines): self.text(x, y+.07+.15*n, line, 8, 'bold')
-    self.text(x, y+.09+.15*len(lines), f'first right answer: {place}', 5.8, color=GREY)
+    if place>len(found): self.text(x, y+.1+.15*len(lines), f'right answer in place {place}', 5.8, 'bold')
     for n,(row,right,score,share) in enumerate(found):
         left = x+words+.1+n*(side+gap)
         self.card(left, y, side, images[row], right)
@@ -220,5 +225,133 @@ def rank_sheet(
         y += .16+s.caption_asks(edge, y, full, captions[row], *best_of(sims[:,row], right[:,row], k), images)
     fig = s.finish(y+.1)
     if path is not None:
-        with atomic_path(path) as tmp: fig.savefig(tmp, format='png')
+        with atomic_path(path) as tmp: fig.savefig(tmp, format='png', dpi=200)
     return fig
+
+# %% ../nbs/51_viz.ipynb #c031e0b3
+def spotlight(
+    image:Image.Image, # RGB
+    weights:Float[Tensor, "r"], # Weight of each region, 0 or more
+    boxes:Float[Tensor, "r 4"]|None=None, # x1 y1 x2 y2 of each region, 0..1
+    grid:tuple[int,int]|None=None, # Rows and columns of cells, where there are no boxes
+    floor:float=.12, # Light that the least looked-at place keeps
+)->tuple[np.ndarray,np.ndarray]: # Picture (h w 3) in 0..1, and the light (h w) in 0..1
+    "Fade what has little weight. Refuses weights that do not fit the regions, and negative ones"
+    w = check_finite(check_shape(torch.as_tensor(weights).detach().float().cpu(), 'weights', 'regions'), 'weights')
+    if (boxes is None)==(grid is None): raise ArgumentError('boxes', 'boxes or a grid, one of the two', (boxes,grid))
+    n = len(boxes) if grid is None else grid[0]*grid[1]
+    if len(w)!=n: raise ArgumentError('weights', f'{n} weights, one a region', w)
+    if (w<0).any(): raise ArgumentError('weights', 'weights of 0 or more', float(w.min()))
+    w,(width,height) = (w/w.max().clamp(min=1e-12)).numpy(),image.size
+    if grid is not None: light = np.asarray(Image.fromarray(w.reshape(grid)).resize((width,height), Image.BILINEAR))
+    else:
+        light = np.zeros((height,width), dtype=np.float32)
+        for x,box in zip(w, np.asarray(boxes)):
+            x1,y1,x2,y2 = (round(float(b)*s) for b,s in zip(box, (width,height,width,height)))
+            light[y1:y2,x1:x2] = np.maximum(light[y1:y2,x1:x2], x)
+    share = floor+(1-floor)*light[...,None]
+    paper = np.asarray(Image.new('RGB', (1,1), PAPER))[0,0]/255
+    return share*np.asarray(image)/255+(1-share)*paper, light
+
+# %% ../nbs/51_viz.ipynb #2ada34bc
+def heatmap(
+    image, # PIL image or array (h w 3)
+    weights:Float[Tensor, "r"], # Weight of each region, 0 or more
+    boxes:Float[Tensor, "r 4"]|None=None, # x1 y1 x2 y2 of each region, 0..1
+    grid:tuple[int,int]|None=None, # Rows and columns of cells, where there are no boxes
+    title:str='', # Say, the word that looks
+    ax=None, # Axes to draw on; a new figure if not given
+): # A matplotlib figure
+    "Attention over an image: what is looked at keeps its light. Refuses what `spotlight` refuses"
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+    picture,light = spotlight(to_rgb(image), weights, boxes, grid)
+    h,w = light.shape
+    if ax is None: ax = Figure(figsize=(2.6,2.6*h/w+.3), layout='constrained').add_subplot()
+    ax.imshow(picture)
+    ax.set_title(title, fontsize=9, fontweight='bold', color=INK, parse_math=False)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_color(HAIR)
+    if grid is not None and light.max()>light.min(): ax.contour(light, [.5*light.max()], colors=INK, linewidths=.8)
+    if boxes is not None:
+        share = np.asarray(torch.as_tensor(weights).float()/torch.as_tensor(weights).float().max().clamp(min=1e-12))
+        for s,(x1,y1,x2,y2) in zip(share, np.asarray(boxes)*[w,h,w,h]): ax.add_patch(Rectangle((x1,y1), x2-x1, y2-y1, fill=False, ec=INK, lw=.4+1.8*s, alpha=float(.25+.75*s)))
+        x1,y1 = (np.asarray(boxes)*[w,h,w,h])[share.argmax(),:2]
+        ax.annotate(f'{float(torch.as_tensor(weights).max()):.2f}', (x1,y1), xytext=(3,-3), textcoords='offset points', va='top', size=7, color=INK, bbox=dict(fc='white', ec='none', pad=1, alpha=.85))
+    return ax.figure
+
+# %% ../nbs/51_viz.ipynb #003cf973
+def alignment(
+    weights:Float[Tensor, "w r"], # Weight of each region for each word
+    words:Sequence[str], # The words
+    image=None, # PIL image or array; with `boxes`, columns are headed by cut-outs
+    boxes:Float[Tensor, "r 4"]|None=None, # x1 y1 x2 y2 of each region, 0..1
+    truth:Sequence[int]|None=None, # True region of each word, -1 for words that name none
+): # A matplotlib figure
+    "Words × regions. Refuses sizes that differ"
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+    a = check_finite(check_shape(torch.as_tensor(weights).detach().float().cpu(), 'weights', 'words regions'), 'weights')
+    for name,x,n in (('words',words,len(a)), ('truth',truth,len(a)), ('boxes',boxes,a.shape[1])):
+        if x is not None and len(x)!=n: raise ArgumentError(name, f'{n} entries, to fit weights of shape {tuple(a.shape)}', len(x))
+    crops = image is not None and boxes is not None
+    cell = min(.5, 5.4/a.shape[1])
+    fig = Figure(figsize=(1.3+cell*a.shape[1],.55+.27*len(a)+cell*crops), layout='constrained')
+    ax = fig.add_subplot()
+    ax.imshow(a, cmap='Greys', vmin=0, vmax=max(1e-12, 1.3*float(a.max())), aspect='auto')
+    for y,x in (a>=.05).nonzero().tolist() if a.shape[1]<=12 else (): ax.text(x, y, f'{a[y,x]:.2f}', ha='center', va='center', fontsize=6.5, color='white' if a[y,x]>.6*a.max() else INK)
+    ax.set(yticks=range(len(a)), xticks=range(a.shape[1]) if not crops else [])
+    ax.set_yticklabels(words, fontsize=8, parse_math=False)
+    ax.tick_params(length=0, labelsize=8)
+    ax.xaxis.tick_top()
+    for y in range(1, len(a)): ax.axhline(y-.5, color='white', lw=2)
+    for x in range(1, a.shape[1]): ax.axvline(x-.5, color='white', lw=2)
+    ax.spines[:].set_visible(False)
+    title = 'word × region'
+    if truth is not None:
+        named = [(y,t) for y,t in enumerate(truth) if t>=0]
+        for y,t in named:
+            for color,lw in (('white',4.2),(RIGHT,1.9)): ax.add_patch(Rectangle((t-.46,y-.42), .92, .84, fill=False, ec=color, lw=lw))
+        title = f'{sum(int(a[y].argmax())==t for y,t in named)} of {len(named)} words look at their region'
+    ax.set_xlabel(title, fontsize=8, color=INK)
+    if crops:
+        im = to_rgb(image)
+        for x,b in enumerate(np.asarray(boxes)*[*im.size,*im.size]):
+            side = .9/a.shape[1]
+            head = ax.inset_axes(((x+.05)/a.shape[1], 1.02, side, .9*cell/(.27*len(a))))
+            head.imshow(contain(im.crop([round(float(v)) for v in b]), 96)); head.set(xticks=[], yticks=[]); head.spines[:].set_color(HAIR)
+    return fig
+
+# %% ../nbs/51_viz.ipynb #21561e44
+def win_rate(
+    matched:Float[Tensor, "p"], # Scores of matched pairs
+    mismatched:Float[Tensor, "n"], # Scores of mismatched pairs
+)->float: # 0..1; a tie counts half
+    "How often a matched pair scores above a mismatched one"
+    order = mismatched.double().sort().values
+    below,upto = (torch.searchsorted(order, matched.double(), right=r).double().mean() for r in (False,True))
+    return float((below+upto)/(2*len(order)))
+
+def similarity_histogram(
+    sims:Float[Tensor, "i t"], # Scores, images as rows
+    positive:Bool[Tensor, "i t"], # True where image and caption belong together
+    bins:int=50, # Bars
+    sample:int=10**6, # Mismatched scores used at most, taken evenly
+): # A matplotlib figure
+    "Densities of matched and mismatched scores. Refuses masks of another shape, and a kind without pairs"
+    from matplotlib.figure import Figure
+    sims,positive = torch.as_tensor(sims).detach().float().cpu(),torch.as_tensor(positive).cpu()
+    check_finite(check_shape(sims, 'sims', 'images captions'), 'sims')
+    if positive.shape!=sims.shape or positive.dtype!=torch.bool: raise ArgumentError('positive', f'a boolean mask of shape {tuple(sims.shape)}', positive)
+    yes,no = sims[positive],sims[~positive]
+    if not len(yes) or not len(no): raise ArgumentError('positive', 'matched and mismatched pairs', f'{len(yes)} matched and {len(no)} mismatched')
+    no = no[::-(-len(no)//sample)]
+    ax = Figure(figsize=(5.4,2.4), layout='constrained').add_subplot()
+    edges = np.linspace(float(min(yes.min(), no.min())), float(max(yes.max(), no.max()))+1e-6, bins+1)
+    ax.hist(no, edges, density=True, color='#c9c9c4', label=f'mismatched, median {float(no.quantile(.5)):.2f}')
+    ax.hist(yes, edges, density=True, histtype='step', color=RIGHT, lw=1.8, hatch='////', label=f'matched, median {float(yes.quantile(.5)):.2f}')
+    ax.set_title(f'a matched pair scores above a mismatched one in {100*win_rate(yes, no):.1f} % of draws', fontsize=9, loc='left', color=INK)
+    ax.set(xlabel='score', yticks=[])
+    ax.legend(frameon=False, fontsize=8)
+    ax.spines[['top','right','left']].set_visible(False)
+    return ax.figure
