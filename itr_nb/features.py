@@ -40,8 +40,8 @@ def image_files(
 def digest_of(
     image:str|Path|Image.Image, # A file, or an image in memory
 )->str: # 64 hex digits
-    "SHA-256 of the bytes of a file, or of the mode, size and pixels of an image in memory"
-    if isinstance(image, Image.Image): return fingerprint_of(image.mode, image.size, np.asarray(image))
+    "SHA-256 of the bytes of a file, or of the pixels, palette and size of an image in memory"
+    if isinstance(image, Image.Image): return fingerprint_of(image.mode, image.size, image.getpalette(), image.info.get('transparency'), np.asarray(image))
     with open(image, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
 
 def content_of(

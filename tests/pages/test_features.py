@@ -133,6 +133,9 @@ def test_file_content():
         test_ne(one('a.bmp','c.bmp'), one('c.bmp','a.bmp'))
         test_eq(content_of(Take(ImageFiles([d/'c.bmp', d/'a.bmp']), [1,0])), one('a.bmp','c.bmp'))
         test_eq(extract(ImageFiles([d/'c.bmp']), MeanColour(), d, progress=False)[0], [[0,0,1]])
+    one,two = Image.new('P', (4,4), 0),Image.new('P', (4,4), 0)
+    one.putpalette([255,0,0]); two.putpalette([0,0,255])
+    test_ne(content_of([one]), content_of([two]))
 
 class Dies(MeanColour):
     def __init__(self, after): super().__init__(); self.after = after

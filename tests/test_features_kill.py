@@ -1,0 +1,90 @@
+"A process killed while it extracts features loses the shard it was filling and nothing else; two processes do the work once"
+import json,signal,subprocess,sys,time
+
+import pytest
+
+setup = '''
+import json,os,signal,sys,time
+from pathlib import Path
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+import itr_nb.features as features
+
+class Slow(nn.Module):
+    dim,fingerprint = 3,'mean colour, slowly'
+    def __init__(self, wait=0): super().__init__(); self.wait,self.seen = wait,0
+    def preprocess(self, images): return torch.from_numpy(np.stack([np.asarray(im) for im in images])).permute(0,3,1,2)/255
+    def forward(self, pixels): self.seen += len(pixels); time.sleep(self.wait); return pixels.mean((2,3))[:,None]
+
+def images(n=20):
+    x = torch.randint(0, 256, (n,6,6,3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    return [Image.fromarray(im.numpy()) for im in x]
+
+def run(home, wait=0):
+    m = Slow(wait)
+    rows = features.extract(images(), m, home, name='kill', shard=4, batch_size=2, progress=False)
+    return rows,m.seen
+'''
+exec(setup)
+
+def child(code, home):
+    return subprocess.Popen([sys.executable, '-c', f'{setup}\n{code}', str(home)], stdout=subprocess.PIPE, text=True)
+
+def content(home): return [x.tobytes() for x in run(home)[0]]
+def shards(home): return sorted(p.name for p in home.rglob('0*.safetensors'))
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic()+seconds
+    while not condition():
+        if time.monotonic()>end: pytest.fail('the other process did nothing')
+        time.sleep(.01)
+
+def test_killed_from_outside(tmp_path):
+    p = child('run(sys.argv[1], wait=.2)', tmp_path/'a')
+    wait_for(lambda: len(shards(tmp_path/'a'))>=2)
+    p.send_signal(signal.SIGKILL)
+    assert p.wait()==-signal.SIGKILL
+    kept = len(shards(tmp_path/'a'))
+    assert 2<=kept<5
+    rows,seen = run(tmp_path/'a')
+    assert seen==20-4*kept
+    assert [x.tobytes() for x in rows]==content(tmp_path/'b')
+
+def test_killed_in_the_middle_of_a_write(tmp_path):
+    code = '''
+real,n = features.write_file,[0]
+def dies(path, data):
+    n[0] += 1
+    if n[0]==3: path.write_bytes(data[:len(data)//2]); os.kill(os.getpid(), signal.SIGKILL)
+    real(path, data)
+features.write_file = dies
+run(sys.argv[1])
+'''
+    assert child(code, tmp_path/'a').wait()==-signal.SIGKILL
+    assert shards(tmp_path/'a')==['00000.safetensors', '00001.safetensors']
+    strays = list((tmp_path/'a').rglob('.0*.safetensors'))
+    assert len(strays)==1
+    rows,seen = run(tmp_path/'a')
+    assert seen==12 and not strays[0].exists()
+    assert [x.tobytes() for x in rows]==content(tmp_path/'b')
+
+def test_two_processes_do_the_work_once(tmp_path):
+    both = [child('print(run(sys.argv[1], wait=.1)[1])', tmp_path/'a') for _ in range(2)]
+    seen = [int(p.communicate(timeout=120)[0]) for p in both]
+    assert sorted(seen)==[0,20]
+    assert content(tmp_path/'a')==content(tmp_path/'b')
+
+def test_full_disk_of_the_operating_system(tmp_path):
+    "The limit on file sizes fails writes in the kernel, in the middle of a file, as a full disk does"
+    code = '''
+import resource
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
+try: features.extract(images(), Slow(), sys.argv[1], shard=20, batch_size=20, progress=False, boxes=[np.array([[0,0,1,1]]*9)]*20)
+except OSError as e: print(json.dumps([e.errno, sorted(p.name for p in Path(sys.argv[1]).rglob('*.safetensors'))]))
+'''
+    import errno
+    out,_ = child(code, tmp_path/'a').communicate(timeout=120)
+    assert json.loads(out)==[errno.EFBIG, []]
