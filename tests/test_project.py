@@ -83,7 +83,7 @@ def test_nbdev_yml_is_what_nbdev_writes(tmp_path, monkeypatch):
 def test_katex_is_the_one_smalldocs_expects():
     from smalldocs import layout
     from tools import katex
-    assert f'katex@{katex.version}/' in layout.KATEX
+    assert f'katex@{katex.package.version}/' in layout.KATEX
 
 def test_workflows_use_pinned_versions():
     for path in (root/'.github'/'workflows').glob('*.yml'):

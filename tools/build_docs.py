@@ -57,7 +57,7 @@ def render(folder, out):
     s = Site(load(folder), quiet=True)
     s.out = out
     s.build()
-    shutil.copytree(katex.fetch(), out/'site_libs'/'katex')
+    katex.unpack(out/'site_libs'/'katex')
     for page in out.rglob('*.html'):
         up = '../'*(len(page.relative_to(out).parts)-1)
         page.write_text(re.sub(r'(href|src)="KATEX/', rf'\1="{up}site_libs/katex/', page.read_text(encoding='utf-8')), encoding='utf-8')
