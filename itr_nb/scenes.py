@@ -12,8 +12,8 @@ __all__ = ['SIZES', 'BACKGROUNDS', 'RELATIONS', 'KINDS', 'TOY_KINDS', 'HUES', 'N
            'written', 'align', 'word_regions', 'with_ends', 'propose', 'describe', 'truth', 'graded_truth',
            'load_scenes', 'scene_pairs', 'grades', 'RegionCrops', 'RegionRows']
 
-# %% ../nbs/03_scenes.ipynb #9249e196
-import functools,itertools,re
+# %% ../nbs/03_scenes.ipynb #f3cc8020
+import itertools,re
 from collections.abc import Sequence
 from dataclasses import dataclass,replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from .core import ArgumentError
 from .data import CaptionPairs,Splits,fingerprint_of,tokenize
 from .emoji import Drawings,build_emoji
 
-# %% ../nbs/03_scenes.ipynb #8d28d5cf
+# %% ../nbs/03_scenes.ipynb #267025e9
 SIZES = dict(small=.17, medium=.25, big=.38)
 BACKGROUNDS = dict(white='#ffffff', grey='#d0d0d0', blue='#c9e0ff', green='#d3efca', yellow='#fff1b3', pink='#ffd6e2')
 
@@ -44,8 +44,6 @@ class Scene:
     "Drawings on a background"
     regions:tuple[Region,...] # From two to five
     background:str # A key of `BACKGROUNDS`
-
-# %% ../nbs/03_scenes.ipynb #71f5375b
 def left(a:Region, b:Region)->bool: return a.box[2]<=b.box[0]
 def above(a:Region, b:Region)->bool: return a.box[3]<=b.box[1]
 def bigger(a:Region, b:Region)->bool: return SIZES[a.size]>SIZES[b.size]
@@ -56,7 +54,7 @@ def gap(a:Region, b:Region)->float:
 RELATIONS = dict(left=left, right=lambda a,b: left(b,a), above=above, below=lambda a,b: above(b,a),
     next=lambda a,b: gap(a,b)<=.06, bigger=bigger, smaller=lambda a,b: bigger(b,a))
 
-# %% ../nbs/03_scenes.ipynb #211bf3dd
+# %% ../nbs/03_scenes.ipynb #0c0654a5
 @dataclass(frozen=True)
 class Phrase:
     "A noun phrase: 'two small red cars'"
@@ -75,8 +73,6 @@ class Meaning:
 def fits(p:Phrase, r:Region)->bool:
     "Does the region have the noun, size and colour of the phrase?"
     return p.noun in (r.noun, r.category) and p.size in ('', r.size) and p.colour in ('', r.colour)
-
-# %% ../nbs/03_scenes.ipynb #4d90386b
 def bindings(
     m:Meaning, # What is said
     s:Scene, # Of which scene
@@ -95,7 +91,7 @@ def holds(m:Meaning, s:Scene)->bool:
     "Is it true of the scene, Eq. (2)?"
     return bool(bindings(m, s))
 
-# %% ../nbs/03_scenes.ipynb #0128c40a
+# %% ../nbs/03_scenes.ipynb #85bb0e84
 def parts(
     m:Meaning, # What is said
 )->list[Meaning]: # The assertions it consists of, and itself where they are several
@@ -112,7 +108,7 @@ def grade(m:Meaning, s:Scene)->float:
     "Share of the assertions that hold, Eq. (3)"
     return float(np.mean([holds(q, s) for q in parts(m)]))
 
-# %% ../nbs/03_scenes.ipynb #3b08c340
+# %% ../nbs/03_scenes.ipynb #1f147bb2
 @dataclass(frozen=True)
 class Kind:
     "A noun that drawings can show"
@@ -143,7 +139,7 @@ round shape: circle, heart, moon, cloud, drop
 pointed shape: square, triangle, star, cross, diamond, house, bolt
 '''
 
-# %% ../nbs/03_scenes.ipynb #664fad6e
+# %% ../nbs/03_scenes.ipynb #828b88ee
 def plural_of(noun:str)->str:
     "Plural of a regular noun"
     if re.search('(s|x|ch|sh)$|^(tomato|potato|mango)$', noun): return noun+'es'
@@ -161,12 +157,12 @@ def read_kinds(
             out.append(Kind(label, noun or label, plural or plural_of(noun or label), category))
     return out
 
-# %% ../nbs/03_scenes.ipynb #94998bdd
-HUES = [(15,'red'), (42,'orange'), (70,'yellow'), (165,'green'), (260,'blue'), (310,'purple'), (345,'pink'), (361,'red')]
+# %% ../nbs/03_scenes.ipynb #f80c0415
+HUES = [(15,'red'), (38,'orange'), (62,'yellow'), (165,'green'), (245,'blue'), (310,'purple'), (345,'pink'), (361,'red')]
 
 def main_colour(
     im:Image.Image, # RGBA
-    share:float=.6, # Of the opaque pixels that must agree
+    share:float=2/3, # Of the opaque pixels that must agree
 )->str: # Name of the colour; empty if none prevails
     "The colour that most of a drawing has"
     px = np.array(im)
@@ -174,13 +170,15 @@ def main_colour(
     if not len(hsv): return ''
     hue,sat,val = hsv[:,0]*360/255,hsv[:,1],hsv[:,2]
     names = np.array([n for _,n in HUES])[np.searchsorted([h for h,_ in HUES], hue, side='right')]
-    names = np.where((names=='orange') & (val<180), 'brown', names)
+    names = np.where((names=='red') & (sat<140) & (val>190), 'pink', names)
+    names = np.where((names=='red') & (val<170) | (names=='orange') & (val<200), 'brown', names)
+    names = np.where((names=='orange') & (sat<150), '', names)
     names = np.where(sat<40, np.where(val>215, 'white', 'grey'), names)
     names = np.where(val<64, 'black', names)
     found,n = np.unique(names, return_counts=True)
     return str(found[n.argmax()]) if n.max()>=share*len(names) else ''
 
-# %% ../nbs/03_scenes.ipynb #3ede416e
+# %% ../nbs/03_scenes.ipynb #30afbdec
 class Stock:
     "Kinds and their drawings, divided between the splits"
     def __init__(self,
@@ -195,18 +193,22 @@ class Stock:
         self.of,rng = {},np.random.default_rng([seed, 1])
         for k in self.kinds:
             r = rng.permutation(rows[k])
-            self.of[k] = dict(test=r[:1], val=r[1:2], train=r[2:]) if len(r)>2 else dict(test=r, val=r, train=r)
+            self.of[k] = dict(test=r[1:1+len(r)//3], val=r[:1], train=r[1+len(r)//3:]) if len(r)>2 else dict(test=r, val=r, train=r)
         pairs = rng.permutation(list(itertools.combinations(range(len(self.kinds)), 2)))
         n,m = round(.7*len(pairs)),round(.8*len(pairs))
-        self.pairs = {s:{tuple(p) for p in x.tolist()} for s,x in dict(train=pairs[:n], val=pairs[n:m], test=pairs[m:]).items()}
-        self.sprite = functools.lru_cache(maxsize=None)(self.sprite)
+        self.pairs = {s:sorted(map(tuple, x.tolist())) for s,x in dict(train=pairs[:n], val=pairs[n:m], test=pairs[m:]).items()}
+        self.meets = {s:{k:{i+j-k for i,j in x if k in (i,j)} for k in range(len(self.kinds))} for s,x in self.pairs.items()}
+        self.sprites = {}
     def sprite(self, i:int)->tuple[Image.Image,str]:
         "Drawing `i` cut to its opaque part, and its colour"
-        im = self.drawings.rgba(i)
-        im = im.crop(im.getchannel('A').point(lambda a: 255*(a>31)).getbbox())
-        return im,main_colour(im)
+        if i not in self.sprites:
+            im = self.drawings.rgba(i)
+            im = im.crop(im.getchannel('A').point(lambda a: 255*(a>31)).getbbox())
+            self.sprites[i] = im,main_colour(im)
+        return self.sprites[i]
+    def __getstate__(self): return {**self.__dict__, 'sprites':{}}
 
-# %% ../nbs/03_scenes.ipynb #e636aa19
+# %% ../nbs/03_scenes.ipynb #309be372
 def place(
     rng:np.random.Generator, # Draws the places
     extents:Sequence[tuple[float,float]], # Width and height of each region, 0..1
@@ -228,12 +230,12 @@ def place(
         boxes.append(box)
     return boxes
 
-# %% ../nbs/03_scenes.ipynb #ddc28c69
+# %% ../nbs/03_scenes.ipynb #109096bb
 def draw_kinds(stock:Stock, split:str, rng:np.random.Generator)->list[int]:
     "Two or three kinds whose pairs all belong to the split"
-    pairs = stock.pairs[split]
-    chosen = list(sorted(pairs)[rng.integers(len(pairs))])
-    third = [k for k in range(len(stock.kinds)) if k not in chosen and all(tuple(sorted((k, c))) in pairs for c in chosen)]
+    pairs,meets = stock.pairs[split],stock.meets[split]
+    chosen = list(pairs[rng.integers(len(pairs))])
+    third = sorted(meets[chosen[0]]&meets[chosen[1]])
     if third and rng.random()<.5: chosen.append(third[rng.integers(len(third))])
     return [chosen[i] for i in rng.permutation(len(chosen))]
 
@@ -261,7 +263,7 @@ def draw_scene(
         for k,r,(_,colour),(x,y),(w,h) in zip(owner, rows, sprites, corners, extents)]
     return Scene(tuple(regions[i] for i in rng.permutation(len(regions))), str(rng.choice(list(BACKGROUNDS))))
 
-# %% ../nbs/03_scenes.ipynb #a5c58778
+# %% ../nbs/03_scenes.ipynb #83f615b4
 class SceneImages(Sequence):
     "Pictures of scenes, composed when asked for: `ims[i]` is RGB"
     def __init__(self,
@@ -278,10 +280,8 @@ class SceneImages(Sequence):
             im.alpha_composite(self.stock.sprite(r.drawing)[0].resize((x2-x1, y2-y1), Image.Resampling.LANCZOS), (x1,y1))
         return im.convert('RGB')
     def fingerprint(self)->str: return fingerprint_of(self.scenes, self.stock.drawings.fingerprint(), self.px)
-    def __getstate__(self): return dict(scenes=self.scenes, drawings=self.stock.drawings, kinds=self.stock.kinds, px=self.px)
-    def __setstate__(self, state): self.__init__(state['scenes'], Stock(state['drawings'], state['kinds']), state['px'])
 
-# %% ../nbs/03_scenes.ipynb #ff2078a3
+# %% ../nbs/03_scenes.ipynb #70c18b9e
 @dataclass(frozen=True)
 class Word:
     "A token of a sentence"
@@ -303,8 +303,6 @@ def phrase_words(
     if p.count==2 and pair: return [Word('a'), Word('pair', 'number', k), Word('of'), *tail]
     if p.count>1: return [Word(NUMBERS[p.count], 'number', k), *tail]
     return [Word('an' if tail[0].text[0] in 'aeiou' else 'a'), *tail]
-
-# %% ../nbs/03_scenes.ipynb #167e7c63
 FORMS = dict(plain='{A} {is} {R} {B}', fronted='{R} {B} {is} {A}', clause='{A} that {is} {R} {B}', bare='{A} {R} {B}', inverted='{B} , and {A} {it}')
 LISTS = dict(list='{L}', there='there {is} {L}', picture='a picture of {L}')
 SAID = dict(left='to the *left of', right='to the *right of', above='*above', below='*below', next='*next to', bigger='*bigger than', smaller='*smaller than')
@@ -319,7 +317,7 @@ def relation_words(text:str, k:int, plural:bool)->list[Word]:
         return Word(w)
     return [word(w) for w in text.split()]
 
-# %% ../nbs/03_scenes.ipynb #a9999bfa
+# %% ../nbs/03_scenes.ipynb #8288bd9f
 def say(
     m:Meaning, # What to say; with a relation, of phrases 0 and 1
     form:str, # A key of `FORMS` or `LISTS`
@@ -329,7 +327,7 @@ def say(
     "Words of a sentence with that meaning in that form"
     spoken = [phrase_words(p, k, plurals, pair) for k,p in enumerate(m.phrases)]
     commas = [Word(',')]*(len(spoken)-2)+[Word('and')]*(len(spoken)>1)
-    be = Word('is' if m.phrases[0].count==1 else 'are')
+    be = Word('is' if m.phrases[0].count==1 or spoken[0][0].text=='a' else 'are')
     fill = {'{is}':[be], '{A}':spoken[0], '{L}':sum(([*([c] if c else []), *ws] for c,ws in zip([None, *commas], spoken)), [])}
     if m.relations:
         (name,_,_),plural = m.relations[0],m.phrases[1].count>1
@@ -342,7 +340,7 @@ def written(words:Sequence[Word])->str:
     "The sentence as text"
     return ' '.join(w.text for w in words).replace(' ,', ',')
 
-# %% ../nbs/03_scenes.ipynb #2cdd2b4d
+# %% ../nbs/03_scenes.ipynb #e3191046
 def align(
     words:Sequence[Word], # A sentence
     binding:Sequence[tuple[int,...]], # Regions of each phrase
@@ -362,7 +360,7 @@ def with_ends(alignment:np.ndarray)->np.ndarray:
     "(w+2 r) the same with rows for <start> and <end>, as `Vocab.encode` puts them"
     return np.pad(alignment, ((1,1),(0,0)))
 
-# %% ../nbs/03_scenes.ipynb #94acc09d
+# %% ../nbs/03_scenes.ipynb #456404f9
 SORTS = ['all', 'relation', 'relation', 'part', 'wide']
 
 def propose(
@@ -387,7 +385,7 @@ def propose(
     pair = tuple(phrase(n, wide=wide and (k==0 or often(.7)), more=.1 if wide else .35) for k,n in enumerate(nouns[:2]))
     return Meaning(pair, ((str(rng.choice(list(RELATIONS))),0,1),), '' if often(.8) else ground)
 
-# %% ../nbs/03_scenes.ipynb #bf4cd747
+# %% ../nbs/03_scenes.ipynb #51337d53
 def describe(
     s:Scene, # What to describe
     split:str, # Forms in `HELD` are for the test
@@ -411,7 +409,7 @@ def describe(
             if accept(sort if attempt<tries else ['relation','part','all'][attempt%3]): break
     return list(out.values())
 
-# %% ../nbs/03_scenes.ipynb #536eb40c
+# %% ../nbs/03_scenes.ipynb #9f14861d
 def truth(
     meanings:Sequence[Meaning], # One a sentence
     scenes:Sequence[Scene], # One an image
@@ -436,7 +434,7 @@ def graded_truth(meanings:Sequence[Meaning], scenes:Sequence[Scene])->np.ndarray
     mean = {m:np.mean([column[q] for q in qs], axis=0, dtype=np.float32) for m,qs in each.items()}
     return np.stack([mean[m] for m in meanings], axis=1)
 
-# %% ../nbs/03_scenes.ipynb #b5536def
+# %% ../nbs/03_scenes.ipynb #65c2a566
 SCENE_SIZES = dict(train=1500, val=200, test=300)
 
 def load_scenes(
@@ -482,7 +480,7 @@ def grades(
     "How much of each sentence is true of each image, Eq. (3); 1 where `relevant`"
     return graded_truth(pairs.extra['caption_meaning'], pairs.extra['image_scene'])
 
-# %% ../nbs/03_scenes.ipynb #f268bcb1
+# %% ../nbs/03_scenes.ipynb #36f1dddf
 class RegionCrops(Sequence):
     "The regions of all images, one after another, as pictures"
     def __init__(self,
