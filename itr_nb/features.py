@@ -188,6 +188,7 @@ def checked(
     if not np.isfinite(x).all(): raise ArgumentError(name, f'finite features in {dtype}', f'{int((~np.isfinite(x)).sum())} NaN or infinite of {x.size}')
     return x
 
+# %% ../nbs/12_features.ipynb #ce69668b
 def fill_cache(
     folder:Path, # From `open_cache`
     m:dict, # Its manifest
