@@ -28,27 +28,29 @@ def bn_ref(P, name, groups, training):
         out.append([(v-mean)/math.sqrt(var+1e-5)*P[f'{name}.weight'][c]+P[f'{name}.bias'][c] for v in group])
     return out
 
+def normed_ref(pool, P, L, G, training):
+    "The two batch norms: over the query's features, and over positions or features of the parts"
+    d,G = len(G[0]),list(zip(*bn_ref(P, 'bn_global', list(zip(*G)), training)))
+    if isinstance(pool.bn_local, RegionNorm):
+        flat = bn_ref(P, 'bn_local', [[v for x in L for v in x[k]] for k in range(len(L[0]))], training)
+        return [[flat[k][i*d:(i+1)*d] for k in range(len(flat))] for i in range(len(L))], G
+    flat = iter(list(zip(*bn_ref(P, 'bn_local', list(zip(*(v for x in L for v in x))), training))))
+    return [[next(flat) for _ in x] for x in L], G
+
+def pool_ref(x, l, g, w, b):
+    "One item: softmax of the scores, weighted sum, length 1"
+    e = [math.exp(sum(wi*math.tanh(p)*math.tanh(q) for wi,p,q in zip(w, v, g))+b) for v in l]
+    y = [sum(ek/sum(e)*v[j] for ek,v in zip(e, x)) for j in range(len(g))]
+    n = math.sqrt(sum(v*v for v in y))
+    return [v/(n+1e-8) for v in y]
+
 def attention_ref(pool, X, training):
     "X: one list of parts an item"
     P = {k:v.tolist() for k,v in pool.state_dict().items()}
-    d,Q = len(P['fc_local.bias']),[[sum(col)/len(x) for col in zip(*x)] for x in X]
     L = [[linear_ref(P['fc_local.weight'], P['fc_local.bias'], v) for v in x] for x in X]
-    G = [linear_ref(P['fc_global.weight'], P['fc_global.bias'], q) for q in Q]
-    if 'bn_global.weight' in P:
-        G = list(zip(*bn_ref(P, 'bn_global', list(zip(*G)), training)))
-        if isinstance(pool.bn_local, RegionNorm):
-            flat = bn_ref(P, 'bn_local', [[v for x in L for v in x[k]] for k in range(len(L[0]))], training)
-            L = [[flat[k][i*d:(i+1)*d] for k in range(len(flat))] for i in range(len(L))]
-        else:
-            flat = iter(list(zip(*bn_ref(P, 'bn_local', list(zip(*(v for x in L for v in x))), training))))
-            L = [[next(flat) for _ in x] for x in L]
-    out = []
-    for x,l,g in zip(X, L, G):
-        e = [math.exp(sum(w*math.tanh(p)*math.tanh(q) for w,p,q in zip(P['fc_score.weight'][0], v, g))+P['fc_score.bias'][0]) for v in l]
-        y = [sum(ek/sum(e)*v[j] for ek,v in zip(e, x)) for j in range(d)]
-        n = math.sqrt(sum(v*v for v in y))
-        out.append([v/(n+1e-8) for v in y])
-    return out
+    G = [linear_ref(P['fc_global.weight'], P['fc_global.bias'], [sum(col)/len(x) for col in zip(*x)]) for x in X]
+    if 'bn_global.weight' in P: L,G = normed_ref(pool, P, L, G, training)
+    return [pool_ref(x, l, g, P['fc_score.weight'][0], P['fc_score.bias'][0]) for x,l,g in zip(X, L, G)]
 
 def shuffled(pool, seed=0):
     g = torch.Generator().manual_seed(seed)
@@ -100,19 +102,24 @@ def test_attention_gradcheck():
         assert torch.autograd.gradcheck(lambda x,*ps: functional_call(pool, dict(zip(names, ps)), (x,mask)), (X,*values))
     assert torch.autograd.gradcheck(lambda x: MeanPooling()(x, lengths_to_mask(torch.tensor([3,1,2]))), X)
 
-def test_pooling_invariances():
+def free_pools(d): return MeanPooling(), SelfAttentionPooling(d, dropout=0.), SelfAttentionPooling(d, 'any', dropout=0.)
+
+def test_padding_and_order():
     X,mask,p = parts(3, 4, 5),lengths_to_mask(torch.tensor([4,2,3]), 4),torch.tensor([2,0,3,1])
-    for make in (MeanPooling, lambda: SelfAttentionPooling(5, dropout=0.), lambda: SelfAttentionPooling(5, 'any', dropout=0.)):
-        for training in (False,True):
-            pool = shuffled(make()).double().train(training).requires_grad_(False)
+    for pool in free_pools(5):
+        for training in (True,False):
+            pool = shuffled(pool).double().train(training).requires_grad_(False)
             want = pool(X, mask)
             test_close(pool(nn.functional.pad(X, (0,0,0,2), value=7.), nn.functional.pad(mask, (0,2))), want, eps=1e-9)
             test_close(pool(X.masked_fill(~mask[...,None], -5), mask), want, eps=1e-9)
             test_close(pool(X[:,p], mask[:,p]), want, eps=1e-9)
             test_close(want.norm(dim=-1), torch.ones(3), eps=1e-6)
-        pool.eval()
+
+def test_company_and_single_parts():
+    X,mask,one = parts(3, 4, 5),lengths_to_mask(torch.tensor([4,2,3]), 4),lengths_to_mask(torch.ones(3, dtype=torch.long), 4)
+    for pool in free_pools(5):
+        pool = shuffled(pool).double().eval().requires_grad_(False)
         for i in range(3): test_close(pool(X[i:i+1], mask[i:i+1])[0], pool(X, mask)[i], eps=1e-9)
-        one = lengths_to_mask(torch.tensor([1,1,1]), 4)
         test_close(pool(X, one), l2norm(X[:,0]), eps=1e-7)
 
 def test_no_score_is_the_mean():
@@ -175,18 +182,22 @@ def test_attention_learns():
     assert (pool(x, mask)*want).sum(-1).mean()>(MeanPooling()(x, mask)*want).sum(-1).mean()+.2
     assert pool.weights(x, mask)[:,0].mean()>.35
 
-def test_pooling_edges():
+def test_nothing_real():
     none = lengths_to_mask(torch.tensor([2,3,0]), 3)
-    for make in (MeanPooling, lambda: SelfAttentionPooling(4, dropout=0.), lambda: SelfAttentionPooling(4, 'any', dropout=0.), lambda: SelfAttentionPooling(4, 3, dropout=0.)):
-        pool,X = make(),parts(3, 3, 4).float().requires_grad_()
+    for pool in (*free_pools(4), SelfAttentionPooling(4, 3, dropout=0.)):
+        X = parts(3, 3, 4).float().requires_grad_()
         out = pool(X, none); out.sum().backward()
         test_eq(out[2].abs().sum().item(), 0)
         assert torch.isfinite(X.grad).all() and all(torch.isfinite(p.grad).all() for p in pool.parameters())
+        test_eq(pool.eval()(X[:0], none[:0]).shape, (0,4))
+
+def test_half_precision():
+    X,mask = parts(3, 3, 4).float(),lengths_to_mask(torch.tensor([2,3,0]), 3)
+    for pool in (*free_pools(4), SelfAttentionPooling(4, 3, dropout=0.)):
         pool = pool.eval().requires_grad_(False)
-        want = pool(X.detach(), none)
-        with torch.autocast('cpu', torch.bfloat16): test_close(pool(X.detach(), none).float(), want, eps=3e-2)
-        test_close(pool.bfloat16()(X.detach().bfloat16(), none).float(), want, eps=3e-2)
-        test_eq(pool(X[:0].detach().bfloat16(), none[:0]).shape, (0,4))
+        want = pool(X, mask)
+        with torch.autocast('cpu', torch.bfloat16): test_close(pool(X, mask).float(), want, eps=3e-2)
+        test_close(pool.bfloat16()(X.bfloat16(), mask).float(), want, eps=3e-2)
 
 def refusal(fn, *args, **kw):
     try: fn(*args, **kw)

@@ -71,6 +71,8 @@ def test_plan():
             assert b.pairs*3*b.words<=budget and lengths[b.texts].max()==b.words
         test_eq(seen.unique().tolist(), [1])
     test_eq(len(plan), 1)
+
+def test_plan_by_hand():
     plan = plan_blocks(4, torch.tensor([1,4,2,1]), lambda w: 10*w, budget=80)
     test_eq([(b.images, b.texts.tolist(), b.words) for b in plan], [(slice(i,i+2),t,w) for i in (0,2) for t,w in (([1],4), ([2,0],2), ([3],1))])
 
@@ -89,6 +91,8 @@ def test_memory_bound():
 def test_pair_bytes():
     test_eq(attended_bytes(36, 13, 1024, 4), 55_120)
     test_eq(cosine.pair_bytes(36, 13, 1024, 4), 4)
+
+def test_who_sets_the_cost():
     I,T = some_states(10, [3]*10)
     def score(images, texts):
         calls.append(1)
@@ -129,17 +133,20 @@ def refusal(fn, *args, **kw):
     try: fn(*args, **kw)
     except ArgumentError as e: print(e)
 
-def test_similarity_edges():
+def test_similarity_errors():
     I,T = some_states(3, [2,4])
-    test_eq([all_pairs(attend, I[:0], T).shape, all_pairs(attend, I, T[:0]).shape], [(0,2), (3,0)])
     for bad in (lambda i,t: cosine(i, t).T, lambda i,t: cosine(i, t).sum(), lambda i,t: cosine(i, t)[None], lambda i,t: 0.):
         with expect_fail(ArgumentError, 'score: expected a function that gives a tensor of shape (3, 2)'): all_pairs(bad, I, T)
     with expect_fail(ArgumentError, 'texts.glob'): cosine(I, TextStates(torch.zeros(2,5), T.local, T.mask))
     with expect_fail(ArgumentError, 'images.glob'): cosine(ImageStates(I.local, I.local, I.mask), T)
     with expect_fail(ArgumentError, 'budget: expected at least 320'): all_pairs(attend, I, T, budget=319)
-    test_close(all_pairs(attend, I, T, budget=320), attend(I, T), eps=1e-9)
     for block in ((0,4), (4,0)):
         with expect_fail(ArgumentError, 'block'): all_pairs(attend, I, T, block=block)
+
+def test_similarity_edges():
+    I,T = some_states(3, [2,4])
+    test_eq([all_pairs(attend, I[:0], T).shape, all_pairs(attend, I, T[:0]).shape], [(0,2), (3,0)])
+    test_close(all_pairs(attend, I, T, budget=320), attend(I, T), eps=1e-9)
     half = cosine(*(s.to(dtype=torch.bfloat16) for s in (I, T)))
     test_eq(half.dtype, torch.bfloat16); test_close(half.double(), cosine(I, T), eps=3e-2)
     T.mask[1] = False
