@@ -210,13 +210,14 @@ def r_precision(
 # %% ../nbs/50_evaluate.ipynb #62608b51
 def gains_in_order(
     sims:Float[Tensor, "q n"], # Scores of each query
-    gains:Float[Tensor, "q n"], # How right each answer is; 0 is wrong
+    gains:Float[Tensor, "q n"]|Bool[Tensor, "q n"], # How right each answer is; 0 is wrong
     k:int, # Places to give
 )->Float[Tensor, "q k"]: # Gains in the order of the scores, the smaller gain first where scores tie
     "Gains of the first `k` places of every ranking, ties counted against the query"
     v,at = sims.topk(k, 1)
-    if ((sims>=v[:,-1:]).sum(1)>k).any(): at = torch.arange(sims.shape[1], device=sims.device).expand_as(sims)
-    s,g = sims.gather(1, at),gains.gather(1, at)
+    reach = torch.ge(sims, v[:,-1:], out=torch.empty(sims.shape, device=sims.device)).sum(1)
+    if (reach>k).any(): at = torch.arange(sims.shape[1], device=sims.device).expand_as(sims)
+    s,g = sims.gather(1, at),gains.gather(1, at).float()
     low_first = g.argsort(dim=1, stable=True)
     s,g = s.gather(1, low_first),g.gather(1, low_first)
     return g.gather(1, s.argsort(dim=1, descending=True, stable=True))[:,:k]
@@ -229,18 +230,19 @@ def graded_direction(
     block:int=256, # Queries at a time
 )->dict[str,float]: # In percent; `queries` counts those that have a right answer
     "mAP@R, R-Precision, recall of any right answer, and nDCG@10 where `relevant` is graded"
-    gains,n_relevant = relevant.float(),(relevant>0).sum(1)
+    yes_no = relevant.dtype==torch.bool
+    n_relevant = (relevant if yes_no else relevant>0).sum(1)
     asked = n_relevant.nonzero()[:,0]
     if not len(asked): raise ArgumentError('relevant', 'some right answer', f'none for any of {len(relevant)} {name} queries')
     k = min(max(int(n_relevant.max()), *KS), sims.shape[1])
-    cols = {f'{name}_{m}': [] for m in ('map_at_r','r_precision',*(f'any_r{k}' for k in KS),'ndcg10')}
-    discount = 1/torch.arange(2, 12, device=sims.device).double().log2()
+    cols = {f'{name}_{m}': [] for m in ('map_at_r','r_precision',*(f'any_r{n}' for n in KS), *([] if yes_no else ['ndcg10']))}
+    discount = 1/torch.arange(2, 2+min(10, k), device=sims.device).double().log2()
     for rows in asked.split(block):
-        g = gains_in_order(sims[rows], gains[rows], k)
-        ideal = gains[rows].topk(min(10, k), 1).values.double()@discount[:min(10, k)]
-        values = [*precision_at_r(g>0, n_relevant[rows]), *((g[:,:n]>0).any(1) for n in KS), (g[:,:10].double()@discount[:min(10, k)])/ideal]
+        gains = relevant[rows]
+        g = gains_in_order(sims[rows], gains, k)
+        values = [*precision_at_r(g>0, n_relevant[rows]), *((g[:,:n]>0).any(1) for n in KS)]
+        if not yes_no: values.append((g[:,:10].double()@discount)/(gains.double().topk(len(discount), 1).values@discount))
         for col,v in zip(cols.values(), values): col.append(v.double())
-    if relevant.dtype==torch.bool: del cols[f'{name}_ndcg10']
     return {key: 100*float(torch.cat(v).mean()) for key,v in cols.items()} | {f'{name}_queries': len(asked)}
 
 def graded_report(

@@ -83,7 +83,7 @@ def contain(
     out.paste(image.resize((w,h), Image.LANCZOS), ((side-w)//2, (side-h)//2))
     return out
 
-# %% ../nbs/51_viz.ipynb #a33e00b0
+# %% ../nbs/51_viz.ipynb #de1aea97
 FONTS = ['DejaVu Sans','Noto Sans','Noto Sans CJK JP','Noto Sans CJK SC','Hiragino Sans','PingFang SC','Microsoft YaHei','Yu Gothic','Malgun Gothic',
     'Noto Sans Arabic','Noto Sans Devanagari','Noto Sans Hebrew','Noto Sans Thai','Arial Unicode MS',
     'Last Resort High-Efficiency'] # the last draws a box that shows the script
@@ -122,22 +122,25 @@ class Sheet:
         self.ax.add_patch(Circle((x,y), r, fc=RIGHT, ec='white', lw=.8, zorder=5))
         self.ax.plot([x-.45*r,x-.1*r,x+.5*r], [y+.02*r,y+.38*r,y-.38*r], color='white', lw=1.1, zorder=6, solid_capstyle='round', solid_joinstyle='round')
 
-    def card(self, x:float, y:float, side:float, image, right:bool=False):
-        "A picture in its frame"
-        from matplotlib.patches import Rectangle
-        self.ax.imshow(contain(to_rgb(image), round(side*3*self.dpi)), extent=(x,x+side,y+side,y), interpolation='antialiased', zorder=2)
-        self.ax.add_patch(Rectangle((x,y), side, side, fill=False, ec=RIGHT if right else HAIR, lw=2.4 if right else .6, joinstyle='miter', zorder=3))
-        if right: self.tick(x+side-.015, y+.015, .085)
-
-    def bar(self, x:float, y:float, width:float, share:float, right:bool=False):
-        "How far a score reaches between the query's worst and best"
-        for w,color,lw in ((1,HAIR,.8), (share,RIGHT if right else GREY,2 if right else 1.2)):
-            self.ax.plot([x,x+width*w], [y,y], color=color, lw=lw, solid_capstyle='butt', zorder=2)
-
     def finish(self, height:float):
         self.fig.set_size_inches(self.width, height)
         self.ax.set(xlim=(0,self.width), ylim=(height,0))
         return self.fig
+
+# %% ../nbs/51_viz.ipynb #03c43419
+@patch
+def card(self:Sheet, x:float, y:float, side:float, image, right:bool=False):
+    "A picture in its frame"
+    from matplotlib.patches import Rectangle
+    self.ax.imshow(contain(to_rgb(image), round(side*3*self.dpi)), extent=(x,x+side,y+side,y), interpolation='antialiased', zorder=2)
+    self.ax.add_patch(Rectangle((x,y), side, side, fill=False, ec=RIGHT if right else HAIR, lw=2.4 if right else .6, joinstyle='miter', zorder=3))
+    if right: self.tick(x+side-.015, y+.015, .085)
+
+@patch
+def bar(self:Sheet, x:float, y:float, width:float, share:float, right:bool=False):
+    "How far a score reaches between the query's worst and best"
+    for w,color,lw in ((1,HAIR,.8), (share,RIGHT if right else GREY,2 if right else 1.2)):
+        self.ax.plot([x,x+width*w], [y,y], color=color, lw=lw, solid_capstyle='butt', zorder=2)
 
 # %% ../nbs/51_viz.ipynb #fb4f125f
 def best_of(
