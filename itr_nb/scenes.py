@@ -474,6 +474,7 @@ def scene_pairs(
         extra=dict(image_scene=scenes, caption_meaning=list(meanings), caption_form=list(forms), caption_roles=[[w.role for w in ws] for ws in words],
             caption_alignment=[align(ws, bindings(m, scenes[i])[0], len(scenes[i].regions)) for i,m,ws in zip(image_of, meanings, words)]))
 
+# %% ../nbs/03_scenes.ipynb #84559b50
 def grades(
     pairs:CaptionPairs, # Scenes, or some of them
 )->np.ndarray: # (n_images n_captions) float32 in 0..1
