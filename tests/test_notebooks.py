@@ -4,7 +4,7 @@ import ast,filecmp,os,re,shutil,subprocess,sys
 import pytest
 from common import root
 from tools.export_tests import export_tests
-from tools.pages import code_of,is_exported,pages
+from tools.pages import code_of,is_exported,pages,tree_of
 from tools.readme import write_readme
 from tools.sidebar import write_sidebar
 
@@ -55,14 +55,16 @@ def test_size(page):
     n = len(page.nb.cells)
     assert 35<=n<=130, f'{page.name} has {n} cells'
 
+def defines(cell): return any(isinstance(n, (ast.FunctionDef, ast.ClassDef)) for n in tree_of(cell).body)
+
 def lines_of(cell): return [l for l in code_of(cell).splitlines() if l.strip()]
 
 @pytest.mark.parametrize('page', found, ids=lambda p: p.name)
 def test_cells_are_short(page):
     for cell in page.code:
         n,first = len(lines_of(cell)),(lines_of(cell) or [''])[0]
-        if is_exported(cell): assert n<=40, f'{page.name}, cell {cell.id} ({first}): {n} exported lines, at most 40'
-        elif not {'hide', 'echo'}&cell.directives.keys(): assert n<=12, f'{page.name}, cell {cell.id} ({first}): {n} lines in a lesson cell, at most 12'
+        kind,most = ('exported', 40) if is_exported(cell) else ('check', 20) if defines(cell) else ('lesson', 12)
+        if not {'hide', 'echo'}&cell.directives.keys(): assert n<=most, f'{page.name}, cell {cell.id} ({first}): {n} lines in a {kind} cell, at most {most}'
 
 @pytest.mark.parametrize('page', found, ids=lambda p: p.name)
 def test_lesson_cells_have_no_comments(page):
@@ -73,7 +75,7 @@ def test_lesson_cells_have_no_comments(page):
 @pytest.mark.parametrize('page', found, ids=lambda p: p.name)
 def test_cells_were_run(page):
     for cell in page.code:
-        tree = ast.parse(code_of(cell))
+        tree = tree_of(cell)
         shows = tree.body and isinstance(tree.body[-1], ast.Expr) and not isinstance(tree.body[-1].value, ast.Call)
         quiet = {'hide', 'default_exp'}&cell.directives.keys() or cell.directives.get('eval')=='false' or code_of(cell).rstrip().endswith(';')
         if shows and not quiet: assert cell.outputs, f'{page.name}, cell {cell.id} ends in a value but shows none: {lines_of(cell)[-1]}'
