@@ -1,4 +1,4 @@
-"""Schedules, snapshots, an exact resume, logs and alarms, each on its own beside the loop
+"""Schedules, a gentle start, snapshots, an exact resume, logs, and an alarm that knows the field's most common failure
 
 Docs: https://itr-nb.github.io/itr_nb/callbacks.html.md"""
 
@@ -6,7 +6,7 @@ Docs: https://itr-nb.github.io/itr_nb/callbacks.html.md"""
 
 # %% auto #0
 __all__ = ['schedule_factor', 'ScheduleCB', 'HingeWarmupCB', 'triplet_term', 'CollapseAlarmCB', 'better', 'read_metric',
-           'BestSnapshotCB', 'save_weights', 'load_weights', 'EarlyStopCB', 'CheckpointCB', 'TrackerCB', 'lines_until',
+           'save_weights', 'load_weights', 'BestSnapshotCB', 'EarlyStopCB', 'CheckpointCB', 'TrackerCB', 'lines_until',
            'ProgressCB']
 
 # %% ../nbs/41_callbacks.ipynb #76e2e74f
@@ -127,6 +127,28 @@ def read_metric(
     if metric not in learner.metrics: raise ArgumentError('metric', f"one of {', '.join(learner.metrics) or 'none: the learner has no `validate`'}", metric)
     return learner.metrics[metric]
 
+# %% ../nbs/41_callbacks.ipynb #7341b238
+def save_weights(
+    model, # Any module
+    path:str|Path, # A .safetensors file; an old one is replaced only by a whole new one
+):
+    "Write a model's weights and buffers"
+    tensors = {k:x.detach().cpu().clone(memory_format=torch.contiguous_format) for k,x in model.state_dict().items()}
+    try:
+        with atomic_path(path) as tmp: save_file(tensors, tmp)
+    except (OSError, SafetensorError) as e: raise OSError(f'{path}: the weights could not be written ({e}); what was there before is untouched') from e
+
+def load_weights(
+    model, # A module of the same make
+    path:str|Path, # What `save_weights` wrote
+):
+    "Read weights into a model; `ArgumentError` if the file is damaged or of another model"
+    try: tensors = load_file(path)
+    except SafetensorError as e: raise ArgumentError(str(path), 'a whole safetensors file', str(e)) from e
+    if bad := misfits(tensors, model.state_dict()):
+        raise ArgumentError(str(path), 'weights of this model', f"{len(bad)} tensors that differ, such as {'; '.join(bad[:3])}")
+    model.load_state_dict(tensors)
+
 # %% ../nbs/41_callbacks.ipynb #a1de5f88
 class BestSnapshotCB(Callback):
     "Keeps the weights of the best epoch in a file, and puts them back into the model when training ends"
@@ -156,28 +178,6 @@ class BestSnapshotCB(Callback):
     def after_fit(self, learner:Learner):
         learner.accelerator.wait_for_everyone()
         if self.best is not None: load_weights(learner.model, self.path)
-
-# %% ../nbs/41_callbacks.ipynb #7341b238
-def save_weights(
-    model, # Any module
-    path:str|Path, # A .safetensors file; an old one is replaced only by a whole new one
-):
-    "Write a model's weights and buffers"
-    tensors = {k:x.detach().cpu().clone(memory_format=torch.contiguous_format) for k,x in model.state_dict().items()}
-    try:
-        with atomic_path(path) as tmp: save_file(tensors, tmp)
-    except (OSError, SafetensorError) as e: raise OSError(f'{path}: the weights could not be written ({e}); what was there before is untouched') from e
-
-def load_weights(
-    model, # A module of the same make
-    path:str|Path, # What `save_weights` wrote
-):
-    "Read weights into a model; `ArgumentError` if the file is damaged or of another model"
-    try: tensors = load_file(path)
-    except SafetensorError as e: raise ArgumentError(str(path), 'a whole safetensors file', str(e)) from e
-    if bad := misfits(tensors, model.state_dict()):
-        raise ArgumentError(str(path), 'weights of this model', f"{len(bad)} tensors that differ, such as {'; '.join(bad[:3])}")
-    model.load_state_dict(tensors)
 
 # %% ../nbs/41_callbacks.ipynb #5336cf60
 class EarlyStopCB(Callback):
@@ -230,7 +230,7 @@ class CheckpointCB(Callback):
         if self.every and learner.step%self.every==0: self.save(learner)
     def after_epoch(self, learner:Learner): self.save(learner)
 
-# %% ../nbs/41_callbacks.ipynb #a59f158a
+# %% ../nbs/41_callbacks.ipynb #a70f703b
 class TrackerCB(Callback):
     "Writes metrics.jsonl, a line a step and a line an epoch, and the same to TensorBoard"
     order = 50
@@ -260,6 +260,7 @@ class TrackerCB(Callback):
         for f in ('file', 'board'):
             if hasattr(self, f): getattr(self, f).close()
 
+# %% ../nbs/41_callbacks.ipynb #1321f77f
 def lines_until(
     path:Path, # A metrics.jsonl; it need not exist
     step:int, # Steps done
