@@ -97,7 +97,7 @@ def search(
     image:Annotated[Path, typer.Option(help='Look for captions of this picture instead.')]=None,
     data:Data='', # The run's own data by default
     images:Images=None,
-    split:Split='test',
+    split:Annotated[str, typer.Option('--split', help='Where to look: train, val, test or all.')]='all',
     k:Annotated[int, typer.Option('-k', help='How many results.')]=5,
     as_json:AsJson=False,
 ):

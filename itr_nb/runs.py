@@ -105,7 +105,8 @@ class Hit:
     "One result of a search"
     score:float # Of the model; higher is closer
     name:str # Name of the image, or the caption itself
-    row:int # Its row in the split that was searched
+    split:str # Where it stands
+    row:int # Its row there
 
 @dataclass
 class Run:
@@ -188,23 +189,23 @@ def encode(self:Run,
 def search(self:Run,
     query:str|Path|Image.Image, # Words, or a picture or its file
     k:int=5, # How many results
-    split:str='test', # Where to look
+    split:str='all', # Where to look: a split, or all of them
     spec:str|None=None, # Other data than the run's own
     images:str|Path|None=None, # Its image folder
 )->list[Hit]: # Best first: images for words, captions for a picture
     "Find images by words, or captions by a picture"
+    words = isinstance(query, str)
+    if words and not query.strip(): raise ArgumentError('query', 'some words', query)
     data = self.data if spec is None else self.open(spec, images)
-    gallery,captions = encode_split(self.model, data, split)
-    p = data.splits[split]
+    parts = list(data.splits) if split=='all' else [split]
+    states = [encode_split(self.model, data, s)[0 if words else 1] for s in parts]
+    places = [(name,s,row) for s in parts for row,name in enumerate(data.splits[s].image_names if words else data.splits[s].captions)]
+    picture = [] if words else [query if isinstance(query, Image.Image) else open_image(query)]
     with judging(self.model):
-        if isinstance(query, str):
-            if not query.strip(): raise ArgumentError('query', 'some words', query)
-            asked,names = self.model.encode_text(as_batch(self, [query])),p.image_names
-        else:
-            asked = self.model.encode_image(as_batch(self, images=[query if isinstance(query, Image.Image) else open_image(query)]))
-            gallery,names = captions,p.captions
-    hits = Index(gallery, self.model.score).search(asked, k)
-    return [Hit(float(s), names[r], int(r)) for s,r in zip(hits.scores[0], hits.rows[0])]
+        batch = as_batch(self, [query]) if words else as_batch(self, images=picture)
+        asked = self.model.encode_text(batch) if words else self.model.encode_image(batch)
+    hits = Index(type(states[0]).cat(states), self.model.score).search(asked, k)
+    return [Hit(float(s), *places[r]) for s,r in zip(hits.scores[0], hits.rows[0])]
 
 # %% ../nbs/62_runs.ipynb #44507b57
 @patch

@@ -1,10 +1,14 @@
 "Real photographs with sentences, read in Karpathy's layout; nothing of them is kept"
+import json
+
 import numpy as np
 import pytest
 import torch
 
 from common import shared
 from itr_nb.data import PairDataset,RetrievalData,Vocab,collate,read_karpathy
+from itr_nb.recipes import load_recipe
+from itr_nb.runs import read_json,train
 
 def small(im):
     "An image as 8 x 8 pixels"
@@ -58,3 +62,27 @@ def test_first_captions_only(splits):
     folder = shared('data/coco_mini')
     four = read_karpathy(folder/'dataset_coco_mini.json', folder, captions_per_image=4)
     assert [len(four[s]) for s in ('train','val')]==[600*4, 199*4+2+3]
+
+def trial_json(path):
+    "The 201 validation photographs as test, every tenth of the 600 for training as validation: nothing is chosen on what is reported"
+    full = json.loads((shared('data/coco_mini')/'dataset_coco_mini.json').read_text(encoding='utf-8'))
+    train = [im for im in full['images'] if im['split']=='train']
+    for im in full['images']: im['split'] = 'train' if im['split']=='train' else 'test'
+    for im in train[::10]: im['split'] = 'val'
+    path.write_text(json.dumps(full), encoding='utf-8')
+    return path
+
+def trial(folder, text='minilm', seed=0):
+    "Train `dual-photos` on 540 photographs, report on 201 others"
+    changes = {'train.seed':seed, 'text.encoder':text, **({'text.min_count':2} if text=='gru' else {})}
+    run = train(load_recipe('dual-photos', changes), str(trial_json(folder/'trial.json')), folder/f'{text}-{seed}', images=shared('data/coco_mini')/'images', progress=False)
+    return read_json(run.folder/'report.json')['rows']
+
+@pytest.mark.slow
+def test_trial(tmp_path):
+    for text,at_least in (('minilm', 280), ('gru', 150)):
+        rows = [trial(tmp_path, text, seed) for seed in range(3)]
+        rsum = [r['dual-photos']['rsum'] for r in rows]
+        print(f'{text}: RSUM {np.mean(rsum):.1f} ± {np.std(rsum, ddof=1):.1f}; untrained', [round(r['untrained']['rsum'], 1) for r in rows], 'chance', round(rows[0]['chance']['rsum'], 1))
+        for k in rows[0]['dual-photos']: print(' ', k, f"{np.mean([r['dual-photos'][k] for r in rows]):.1f} ± {np.std([r['dual-photos'][k] for r in rows], ddof=1):.1f}")
+        assert min(rsum)>at_least
