@@ -10,7 +10,7 @@ __all__ = ['SIZES', 'BACKGROUNDS', 'RELATIONS', 'KINDS', 'TOY_KINDS', 'HUES', 'N
            'fits', 'bindings', 'holds', 'parts', 'grade', 'Kind', 'plural_of', 'read_kinds', 'main_colour', 'Stock',
            'place', 'draw_kinds', 'draw_scene', 'SceneImages', 'Word', 'phrase_words', 'relation_words', 'say',
            'written', 'align', 'word_regions', 'with_ends', 'propose', 'describe', 'truth', 'graded_truth',
-           'load_scenes', 'scene_pairs', 'grades', 'RegionCrops', 'RegionRows']
+           'load_scenes', 'scene_pairs', 'grades']
 
 # %% ../nbs/03_scenes.ipynb #f3cc8020
 import itertools,re
@@ -480,38 +480,3 @@ def grades(
 )->np.ndarray: # (n_images n_captions) float32 in 0..1
     "How much of each sentence is true of each image, Eq. (3); 1 where `relevant`"
     return graded_truth(pairs.extra['caption_meaning'], pairs.extra['image_scene'])
-
-# %% ../nbs/03_scenes.ipynb #36f1dddf
-class RegionCrops(Sequence):
-    "The regions of all images, one after another, as pictures"
-    def __init__(self,
-        images:Sequence, # PIL images
-        boxes:Sequence[np.ndarray], # (r 4) of each, 0..1
-        margin:float=.1, # Added on each side, as a share of the region's longer side
-    ):
-        if len(images)!=len(boxes): raise ArgumentError('boxes', f'{len(images)} entries', len(boxes))
-        self.images,self.boxes,self.margin = images,boxes,margin
-        self.starts = np.cumsum([0]+[len(b) for b in boxes])
-    def __len__(self): return int(self.starts[-1])
-    def __getitem__(self, k:int)->Image.Image:
-        if not 0<=k<len(self): raise IndexError(k)
-        i = int(np.searchsorted(self.starts, k, side='right'))-1
-        im,(x1,y1,x2,y2) = self.images[i],self.boxes[i][k-self.starts[i]]
-        cx,cy,half = (x1+x2)/2,(y1+y2)/2,max(x2-x1, y2-y1)*(.5+self.margin)
-        return im.crop([round(v) for v in ((cx-half)*im.width, (cy-half)*im.height, (cx+half)*im.width, (cy+half)*im.height)])
-    def fingerprint(self)->str: return fingerprint_of(self.images.fingerprint(), *self.boxes, self.margin)
-    def of_image(self, i:int)->list[Image.Image]: return [self[k] for k in range(*self.starts[i:i+2])]
-    def group(self, rows:Sequence)->'RegionRows': return RegionRows(rows, self.starts)
-
-class RegionRows(Sequence):
-    "Features of regions by image: `rows[i]` is (r f)"
-    def __init__(self,
-        rows:Sequence, # (f) or (1 f) of each region
-        starts:np.ndarray, # Where each image begins, and the end
-    ):
-        if len(rows)!=starts[-1]: raise ArgumentError('rows', f'{starts[-1]}, one a region', len(rows))
-        self.rows,self.starts = rows,starts
-    def __len__(self): return len(self.starts)-1
-    def __getitem__(self, i:int)->np.ndarray:
-        return np.stack([np.asarray(self.rows[int(k)], dtype=np.float32).reshape(-1) for k in range(*self.starts[i:i+2])])
-    def fingerprint(self)->str: return fingerprint_of(self.rows.fingerprint(), self.starts)

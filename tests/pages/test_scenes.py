@@ -207,20 +207,3 @@ def test_same_again():
     test_eq(grades(b)==1, b.relevant)
     part = a.subset([2,5])
     test_eq(part.relevant, truth(part.extra['caption_meaning'], part.extra['image_scene']))
-
-def test_crops():
-    p = toy_splits(sizes=dict(train=1, val=1, test=6))['test']
-    c = RegionCrops(p.images, p.boxes, margin=0)
-    test_eq(len(c), sum(map(len, p.boxes))); test_eq([len(c.of_image(i)) for i in range(6)], [len(b) for b in p.boxes])
-    k = int(c.starts[3])+1; x1,y1,x2,y2 = (p.boxes[3][1]*256).round().astype(int)
-    im,side = np.array(c[k]),max(x2-x1, y2-y1)
-    assert abs(im.shape[0]-side)<=1
-    test_eq(np.array(p.images[3])[(y1+y2)//2,(x1+x2)//2], im[im.shape[0]//2,im.shape[1]//2])
-
-def test_groups():
-    p = toy_splits(sizes=dict(train=1, val=1, test=6))['test']
-    c = RegionCrops(p.images, p.boxes)
-    rows = c.group(np.arange(len(c)*2, dtype=np.float32).reshape(-1, 2))
-    test_eq(len(rows), 6); test_eq(rows[3], np.arange(c.starts[3]*2, c.starts[4]*2).reshape(-1, 2))
-    test_fail(lambda: c.group(np.zeros((3,2))), contains='one a region')
-    test_fail(lambda: RegionCrops(p.images, p.boxes[:2]), contains='6 entries')
