@@ -193,13 +193,13 @@ class EarlyStopCB(Callback):
 
     def state_dict(self)->dict: return dict(best=self.best, waited=self.waited)
     def load_state_dict(self, state:dict): self.best,self.waited = state['best'],state['waited']
-    def before_fit(self, learner:Learner): learner.stop = self.waited>=self.patience
+    def before_fit(self, learner:Learner): learner.stop |= self.waited>=self.patience
 
     def after_epoch(self, learner:Learner):
         value = read_metric(learner, self.metric)
         if better(value, self.best, self.mode): self.best,self.waited = value,0
         else: self.waited += 1
-        learner.stop = self.waited>=self.patience
+        learner.stop |= self.waited>=self.patience
 
 # %% ../nbs/41_callbacks.ipynb #e62a6977
 class CheckpointCB(Callback):
@@ -236,8 +236,8 @@ class TrackerCB(Callback):
     order = 50
     def __init__(self, folder:str|Path): self.folder = Path(folder) # Of the run
 
-    def before_fit(self, learner:Learner):
-        if not learner.is_main: return
+    def before_epoch(self, learner:Learner):
+        if not learner.is_main or hasattr(self, 'file'): return
         from torch.utils.tensorboard import SummaryWriter
         path = self.folder/'metrics.jsonl'
         lines = lines_until(path, learner.step, learner.epoch)
@@ -258,7 +258,9 @@ class TrackerCB(Callback):
 
     def cleanup_fit(self, learner:Learner):
         for f in ('file', 'board'):
-            if hasattr(self, f): getattr(self, f).close()
+            if hasattr(self, f):
+                getattr(self, f).close()
+                delattr(self, f)
 
 # %% ../nbs/41_callbacks.ipynb #1321f77f
 def lines_until(

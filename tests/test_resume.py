@@ -7,9 +7,9 @@ from common import root
 from itr_nb.learner import newest_checkpoint,read_checkpoint
 from safetensors.torch import load_file
 
-def toy(*args):
+def toy(*args, launch=()):
     env = {**os.environ, 'OMP_NUM_THREADS':'1', 'ACCELERATE_USE_CPU':'true', 'PYTHONPATH':str(root)}
-    return subprocess.run([sys.executable, str(root/'tests'/'train_toy.py'), *map(str, args)], env=env, capture_output=True, text=True, timeout=300)
+    return subprocess.run([sys.executable, *launch, str(root/'tests'/'train_toy.py'), *map(str, args)], env=env, capture_output=True, text=True, timeout=300)
 
 def assert_same_end(folder, whole):
     (a,numbers),(b,others) = (read_checkpoint(f/'final.safetensors') for f in (folder, whole))
@@ -62,5 +62,23 @@ def test_resuming_a_finished_run_changes_nothing(whole):
     assert (whole/'metrics.jsonl').read_bytes()==before[whole/'metrics.jsonl']
 
 def test_a_new_run_refuses_the_folder_of_another(whole):
+    log = (whole/'metrics.jsonl').read_bytes()
     r = toy(whole)
+    assert (whole/'metrics.jsonl').read_bytes()==log
     assert r.returncode!=0 and 'no training states of another run' in r.stderr and 'resume=folder' in r.stderr
+
+def test_two_processes_killed_and_resumed(tmp_path):
+    "Each has random numbers of its own, and goes on with them"
+    launch = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
+    a,b = tmp_path/'a',tmp_path/'b'
+    r = toy(a, launch=launch)
+    assert r.returncode==0, r.stderr
+    assert toy(b, '--kill', 'after_step:7', launch=launch).returncode!=0
+    assert read_checkpoint(newest_checkpoint(b/'state'))[1]['step']==6
+    r = toy(b, '--resume')
+    assert r.returncode!=0 and 'a run of 1 processes' in r.stderr
+    r = toy(b, '--resume', launch=launch)
+    assert r.returncode==0, r.stderr
+    first,second = read_checkpoint(b/'final.safetensors')[1]['rng']
+    assert first['torch']!=second['torch']
+    assert_same_end(b, a)

@@ -1,6 +1,6 @@
 """A small training run with everything that could make a resume differ, for tests to start, kill and resume in a process of its own
 
-`python train_toy.py FOLDER [--resume] [--kill WHERE:NUMBER] [--disk BYTES] [--processes-file FILE]`"""
+`python train_toy.py FOLDER [--resume] [--kill WHERE:NUMBER] [--disk BYTES]`"""
 import argparse,os,random,signal,sys,warnings
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def kill_in_save(number):
         os.kill(os.getpid(), signal.SIGKILL)
     itr_nb.learner.save_file = half
 
-def learner(folder, extra=(), dim=8, n=45, **kw):
+def learner(folder, extra=(), dim=8, n=46, **kw):
     folder = Path(folder)
     torch.manual_seed(0)
     data = RetrievalData(dict(train=pairs(n)), batch_size=6)

@@ -208,7 +208,7 @@ def test_checkpoint_folder():
     with tempfile.TemporaryDirectory() as d:
         toy_run(1, [CheckpointCB(d)], data=toy_data(64))
         old = {f:f.read_bytes() for f in Path(d).iterdir()}
-        with expect_fail(ArgumentError, 'of another run'): toy_run(1, [CheckpointCB(d)], data=toy_data(64))
+        with expect_fail(ArgumentError, 'of another run'): toy_run(1, [TrackerCB(d), CheckpointCB(d)], data=toy_data(64))
         test_eq({f:f.read_bytes() for f in Path(d).iterdir()}, old)
         save_weights(TwoBranches(9), Path(d)/'other.safetensors')
         with expect_fail(ArgumentError, 'weights of this model'): load_weights(TwoBranches(8), Path(d)/'other.safetensors')
