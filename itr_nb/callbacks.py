@@ -247,7 +247,8 @@ class TrackerCB(Callback):
 
     def write(self, learner:Learner, kind:str, values:dict):
         if not learner.is_main: return
-        self.file.write(json.dumps(dict(kind=kind, epoch=learner.epoch, step=learner.step, **values))+'\n')
+        finite = {k:x if math.isfinite(x) else None for k,x in values.items()}
+        self.file.write(json.dumps(dict(kind=kind, epoch=learner.epoch, step=learner.step, **finite))+'\n')
         self.file.flush()
         for k,x in values.items(): self.board.add_scalar(f'{kind}/{k}', x, learner.step)
 

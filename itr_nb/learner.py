@@ -145,6 +145,7 @@ class Learner:
         on_cpu = parse_flag_from_env('ACCELERATE_USE_CPU') or not torch.accelerator.is_available()
         state = PartialState(cpu=on_cpu, timeout=timedelta(hours=2))
         self.device,self.rank,self.world = state.device,state.process_index,state.num_processes
+        if mixed_precision=='fp16' and self.device.type=='cpu': raise ArgumentError('mixed_precision', 'no or bf16 where there is no GPU', 'fp16')
         for m in (model, loss): m.to(self.device)
         make = torch.optim.AdamW if optimizer=='adamw' else torch.optim.Adam
         self.optimizer = make(param_groups([model, loss], weight_decay), lr=lr)

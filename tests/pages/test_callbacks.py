@@ -125,6 +125,8 @@ def test_tracker():
         test_eq([(l['epoch'], l['step']) for l in lines if l['kind']=='valid'], [(0,2), (1,4)])
         test_close([e.value for e in board.Scalars('train/triplet')], seen.losses, eps=1e-3)
         test_eq([e.step for e in board.Scalars('valid/r1')], [2,4])
+        toy_run(1, [TrackerCB(d)], data=toy_data(64), validate=scripted([math.nan]))
+        test_eq(json.loads(open(Path(d)/'metrics.jsonl').readlines()[-1]), dict(kind='valid', epoch=0, step=1, rsum=None))
 
 def bar_of(**kw):
     "What is written to a terminal while every batch takes a second by the clock"

@@ -337,6 +337,8 @@ class Short:
 def test_arguments():
     for kw in (dict(optimizer='sgd'), dict(mixed_precision='half'), dict(accumulate=0), dict(callbacks=[print])):
         with expect_fail(ArgumentError, next(iter(kw))): Learner(toy_model(), toy_data(), InfoNCE(.1), **kw)
+    if PartialState().device.type=='cpu':
+        with expect_fail(ArgumentError, 'no or bf16'): Learner(toy_model(), toy_data(), InfoNCE(.1), mixed_precision='fp16')
     with expect_fail(ArgumentError, 'encode_image'): Learner(nn.Linear(2,2), toy_data(), InfoNCE(.1))
     with expect_fail(ArgumentError, 'a Loss'): Learner(toy_model(), toy_data(), print)
     with expect_fail(ArgumentError, 'expected 5 batches, its steps_per_epoch, got 4'): toy_run(1, data=Short())
