@@ -19,7 +19,8 @@ help: ## these lines
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "%-12s %s\n", $$1, $$2}'
 
 demo: $(READY) ## train a retrieval model on the built-in emoji, and print and draw what it finds
-	@PATH="$(CURDIR)/$(BIN):$$PATH" HF_HUB_OFFLINE=1 $(BIN)/python tools/demo.py
+	@HF_HUB_OFFLINE=1 $(BIN)/itr train dual-emoji --data emoji --out runs/demo --overwrite
+	@HF_HUB_OFFLINE=1 $(BIN)/itr search runs/demo "an old building" --split test
 
 test: $(READY) ## run every test: code, pages and their outputs, mutants, wheel, site in a browser
 	@$(BIN)/python tools/browser.py --install

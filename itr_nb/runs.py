@@ -108,6 +108,7 @@ class Hit:
     split:str # Where it stands
     row:int # Its row there
 
+# %% ../nbs/62_runs.ipynb #65380d79
 @dataclass
 class Run:
     "A trained model with all that is needed to use it: recipe, data, vocabulary, features"
