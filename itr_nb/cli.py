@@ -57,6 +57,7 @@ def train(
     r = recipes.load_recipe(recipe, changes_of(set))
     run = runs.train(r, data or r.data, images=images, out=out or Path('runs')/r.name, resume=resume, overwrite=overwrite)
     show(run.report)
+    show(runs.read_json(run.folder/'report.json')['protocol'])
     for file in ('sheet.png', 'metrics.jsonl'):
         if (run.folder/file).exists(): show(f'{run.folder/file}')
 

@@ -419,8 +419,10 @@ class ReportTable:
     def __str__(self): return markdown_table(self.table)
     def _repr_markdown_(self): return str(self)
     def __rich__(self):
+        from rich import box
         from rich.table import Table
-        t = Table(*self.table[0])
+        t = Table(*(h.replace(' ', '\n') for h in self.table[0]), box=box.SIMPLE_HEAD, pad_edge=False)
+        t.columns[0].no_wrap = True
         for c in t.columns[1:]: c.justify = 'right'
         for row in self.table[1:]: t.add_row(*row)
         return t
