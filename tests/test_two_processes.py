@@ -1,5 +1,5 @@
 "Two gloo processes give the losses, gradients and weights of one on the joint batch"
-import json,os,socket,subprocess,sys
+import json,os,subprocess,sys
 
 import pytest
 import torch
@@ -13,15 +13,10 @@ def start(out, command):
     assert r.returncode==0, r.stderr
     with safe_open(out, 'pt') as f: return {k:f.get_tensor(k) for k in f.keys()},json.loads(f.metadata()['terms'])
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
-
 @pytest.fixture(scope='module')
 def one_and_two(tmp_path_factory):
     folder = tmp_path_factory.mktemp('runs')
-    launch = ['-m', 'torch.distributed.run', '--nproc-per-node=2', '--master-addr=127.0.0.1', f'--master-port={free_port()}']
+    launch = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
     return start(folder/'one.safetensors', []),start(folder/'two.safetensors', launch)
 
 def of(tensors, way, kind): return {k:x for k,x in tensors.items() if k.startswith(f'{way}.{kind}.')}
