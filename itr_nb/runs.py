@@ -186,6 +186,7 @@ def encode(self:Run,
     with atomic_path(path) as tmp: save_file({'images':i.glob.cpu().contiguous(), 'texts':t.glob.cpu().contiguous()}, tmp, metadata={k:json.dumps(v) for k,v in meta.items()})
     return Path(path)
 
+# %% ../nbs/62_runs.ipynb #45af8bcf
 @patch
 def search(self:Run,
     query:str|Path|Image.Image, # Words, or a picture or its file
