@@ -117,6 +117,10 @@ def reaction(n):
     x = torch.tensor([n,0.], dtype=torch.double, requires_grad=True)
     return torch.autograd.grad(l2norm(x)[1], x)[0][1].item()
 
+def some_states(b, n, seed):
+    g = torch.Generator().manual_seed(seed)
+    return TextStates(torch.randn(b, 4, generator=g), torch.randn(b, n, 4, generator=g), torch.ones(b, n, dtype=torch.bool))
+
 def test_batch():
     b = Batch(regions=torch.rand(3,2,4), tokens=torch.tensor([[1,2],[3,0],[4,5]]), word_mask=torch.tensor([[1,1],[1,0],[1,1]]).bool())
     test_eq((len(b), len(b[[0,2]]), len(Batch())), (3,2,0))
@@ -138,10 +142,6 @@ def test_batch_of():
     test_fail(lambda: Batch.of(tokens=tok*0), contains='at least one word a caption')
     test_fail(lambda: Batch.of(tokens=tok, words=torch.ones(2,2,5)), contains='not both')
     test_fail(lambda: Batch.of(regions=torch.ones(2,5)), contains='regions: expected a tensor of shape (b r f)')
-
-def some_states(b, n, seed):
-    g = torch.Generator().manual_seed(seed)
-    return TextStates(torch.randn(b, 4, generator=g), torch.randn(b, n, 4, generator=g), torch.ones(b, n, dtype=torch.bool))
 
 def test_states():
     a,c = some_states(1,2,0),some_states(2,4,1)
@@ -171,16 +171,16 @@ def test_loss():
     test_eq(len(list((Diagonal()+part).parameters())), 1)
     test_fail(lambda: (Total()+Total())(sims), contains='terms of different names')
 
+def half_a_write(path):
+    with atomic_path(path) as tmp:
+        tmp.write_text('new, but only ha')
+        raise OSError('No space left on device')
+
 def test_seed_everything():
     def draw(seed): seed_everything(seed); return random.random(),np.random.rand(),torch.rand(1).item()
     test_eq(draw(3), draw(3))
     test_eq([a==b for a,b in zip(draw(3), draw(4))], [False]*3)
     test_eq(len(draw(2**33)), 3)
-
-def half_a_write(path):
-    with atomic_path(path) as tmp:
-        tmp.write_text('new, but only ha')
-        raise OSError('No space left on device')
 
 def test_atomic_path():
     with tempfile.TemporaryDirectory() as d:
