@@ -27,27 +27,33 @@ from fastcore.test import *
 from PIL import ImageDraw
 from safetensors.torch import load_file
 
+def colours(): return dict(red='#c33', green='#3a3', blue='#36c', black='#111', orange='#f80', purple='#82b')
+
+def sizes(): return dict(small=12, large=28, huge=44)
+
 def draw_shape(shape, colour, size, px=96):
     im = Image.new('RGB', (px,px), 'white')
     box = [px/2-size, px/2-size, px/2+size, px/2+size]
     d = ImageDraw.Draw(im)
-    if shape=='triangle': d.polygon([(px/2, box[1]), (box[0], box[3]), (box[2], box[3])], fill=COLOURS[colour])
-    else: getattr(d, dict(circle='ellipse', square='rectangle')[shape])(box, fill=COLOURS[colour])
+    if shape=='triangle': d.polygon([(px/2, box[1]), (box[0], box[3]), (box[2], box[3])], fill=colours()[colour])
+    else: getattr(d, dict(circle='ellipse', square='rectangle')[shape])(box, fill=colours()[colour])
     return im
 
 def shapes_folder(folder):
     lines,splits = ['image,caption,split'],['train','test','train','val','train']
-    for n,(shape,colour,size) in enumerate(itertools.product(('circle','square','triangle'), COLOURS, SIZES)):
+    for n,(shape,colour,size) in enumerate(itertools.product(('circle','square','triangle'), colours(), sizes())):
         file = f'{shape}-{colour}-{size}.png'
-        draw_shape(shape, colour, SIZES[size]).save(Path(folder)/file)
+        draw_shape(shape, colour, sizes()[size]).save(Path(folder)/file)
         lines += [f'{file},a {size} {colour} {shape},{splits[n%5]}', f'{file},"{shape}, {colour}, {size}",{splits[n%5]}']
     (Path(folder)/'captions.csv').write_text('\n'.join(lines), encoding='utf-8')
     return folder
 
+def tiny(): return load_recipe('dual-photos', {'image.size':32, 'text.encoder':'gru', 'text.min_count':1, 'model.dim':16, 'model.word_dim':8, 'train.epochs':2, 'train.batch_size':16})
+
 def tiny_run(d, name='run', **kw):
     d = Path(d)
     if not (d/'data').exists(): (d/'data').mkdir(); shapes_folder(d/'data')
-    return train(load_recipe('dual-photos', TINY), str(d/'data'), d/name, home=d/'cache', progress=False, **kw)
+    return train(tiny(), str(d/'data'), d/name, home=d/'cache', progress=False, **kw)
 
 def rows_of(run): return read_json(run.folder/'report.json')['rows']
 
@@ -110,7 +116,7 @@ def test_precomputed_regions():
         for split in ('train','dev','test'):
             np.save(Path(d)/f'{split}_ims.npy', rng.normal(size=(6,3,8)).astype(np.float32))
             (Path(d)/f'{split}_caps.txt').write_text('\n'.join(f'image {n//5} says {n%5}' for n in range(30)))
-        run = train(load_recipe('dual-photos', TINY), d, Path(d)/'run', home=Path(d)/'cache', progress=False)
+        run = train(tiny(), d, Path(d)/'run', home=Path(d)/'cache', progress=False)
         assert not (run.folder/'sheet.png').exists() and len(run.search('image 2', k=3))==3
         test_fail(lambda: run.sheet(Path(d)/'x.png'), contains='pictures')
         saved = load_file(run.encode(Path(d)/'vectors.safetensors'))
@@ -118,7 +124,7 @@ def test_precomputed_regions():
 
 def attempts():
     for kw in ({}, dict(resume=True)):
-        try: train(load_recipe('dual-photos', TINY), str(folder), out, home=home, progress=False, **kw)
+        try: train(tiny(), str(folder), out, home=home, progress=False, **kw)
         except ArgumentError as e: yield str(e).replace(str(out), 'OUT')
 
 def test_claim():
