@@ -329,7 +329,6 @@ def read_precomp(
         {'dev':'val', 'testall':'test'}.get(split, split), boxes=unit_boxes(boxes, sizes, folder/f'{split}_boxes.npy', feats.shape[1]),
         extra={} if sizes is None else {'image_size':np.asarray(sizes)})
 
-# %% ../nbs/01_data.ipynb #8346ab7f
 def unit_boxes(
     boxes:np.ndarray|None, # (n r 4) in pixels or in 0..1
     sizes:np.ndarray|None, # (n 2) width and height
