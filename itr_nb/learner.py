@@ -89,7 +89,6 @@ def own_rows(
     rows = [rows[i%len(rows)] for i in range(max(len(rows), world))]
     return rows[rank*len(rows)//world:(rank+1)*len(rows)//world]
 
-# %% ../nbs/40_learner.ipynb #a6b071c8
 class ShareOfBatches:
     "A batch sampler's batches from number `skip` on, of each the rows that fall to process `rank` of `world`"
     def __init__(self, sampler:Iterable[list[int]], skip:int, rank:int, world:int):
@@ -155,7 +154,7 @@ class Learner:
         self.stop = self.epoch_done = False
         self.accelerator = self.resumed = None
 
-# %% ../nbs/40_learner.ipynb #aa1fc977
+# %% ../nbs/40_learner.ipynb #19511495
 @patch
 def run(self:Learner, event:str): # Name of a method
     "Call every callback that has a method of this name"
@@ -177,7 +176,6 @@ def is_main(self:Learner)->bool: # True in one process only
     "Is this the process that writes files and talks?"
     return self.rank==0
 
-# %% ../nbs/40_learner.ipynb #19511495
 @patch
 def prepare(self:Learner):
     "Fit model, loss and optimizer to the machine: devices, processes, precision"
@@ -337,7 +335,7 @@ def restore(self:Learner):
     if self.resumed['scaler'] and self.accelerator.scaler: self.accelerator.scaler.load_state_dict(self.resumed['scaler'])
     self.resumed = None
 
-# %% ../nbs/40_learner.ipynb #c3b10ec2
+# %% ../nbs/40_learner.ipynb #bb2e6b76
 class JoinRows(torch.autograd.Function):
     "Rows of all processes in the order of their ranks; backward brings each process the gradients that all of them have for its rows"
     @staticmethod
@@ -352,7 +350,6 @@ class JoinRows(torch.autograd.Function):
         dist.all_reduce(grad)
         return grad.chunk(dist.get_world_size())[dist.get_rank()]
 
-# %% ../nbs/40_learner.ipynb #a1ddeef4
 def join_rows(
     x:Tensor, # This process's rows
     rows:Sequence[int], # How many rows each process has
@@ -362,7 +359,6 @@ def join_rows(
     parts = JoinRows.apply(pad.byte() if x.dtype==torch.bool else pad).chunk(len(rows))
     return torch.cat([p[:n] for p,n in zip(parts, rows)]).to(x.dtype)
 
-# %% ../nbs/40_learner.ipynb #ad9acc76
 def sizes_of_all(
     states:States, # This process's images or texts
 )->list[tuple[int,int]]: # Rows and width of each process

@@ -255,6 +255,13 @@ def test_clip():
     assert min(seen.norms)<15<max(seen.norms)
     test_close(watch.norms, [min(n, 15.) for n in seen.norms], eps=1e-3)
 
+def test_history():
+    learner,seen = toy_run(2, InfoNCE(.1)+.1*TripletLoss())
+    for e,h in enumerate(learner.history):
+        test_close(h['loss'], sum(seen.losses[4*e:4*e+4])/4, eps=1e-6)
+        test_close(h['infonce']+h['triplet'], h['loss'], eps=1e-6)
+    test_eq([(h['epoch'], h['step']) for h in learner.history], [(0,4), (1,8)])
+
 def test_validate():
     modes = []
     def watch(model):
@@ -265,13 +272,6 @@ def test_validate():
     test_eq(learner.metrics, dict(r1=50.))
     test_eq([h['r1'] for h in learner.history], [50.,50.])
     test_eq(learner.model.training, False)
-
-def test_history():
-    learner,seen = toy_run(2, InfoNCE(.1)+.1*TripletLoss())
-    for e,h in enumerate(learner.history):
-        test_close(h['loss'], sum(seen.losses[4*e:4*e+4])/4, eps=1e-6)
-        test_close(h['infonce']+h['triplet'], h['loss'], eps=1e-6)
-    test_eq([(h['epoch'], h['step']) for h in learner.history], [(0,4), (1,8)])
 
 class Tell(Callback):
     def __init__(self, name, order, log): self.name,self.order,self.log = name,order,log
@@ -287,7 +287,6 @@ def test_events():
     test_eq([n for _,n in log], ['a','b']*(len(log)//2))
 
 class Spoiled(Loss):
-    "From a given call on a value, or only a gradient, that is no number"
     def __init__(self, call, value): super().__init__(); self.call,self.value,self.calls = call,value,0
     def forward(self, sims, images, texts, batch):
         self.calls += 1
@@ -296,8 +295,7 @@ class Spoiled(Loss):
 
 def test_not_finite():
     for value,said in ((True, 'loss not finite in spoiled'), (False, 'gradient not finite in image.weight')):
-        learner = Learner(toy_model(), toy_data(), Spoiled(6, value))
-        before = {}
+        learner,before = Learner(toy_model(), toy_data(), Spoiled(6, value)),{}
         class Keep(Callback):
             def after_step(self, learner): before.update({k:x.clone() for k,x in learner.model.state_dict().items()})
         learner.callbacks = [Keep()]
