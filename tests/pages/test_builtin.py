@@ -131,32 +131,6 @@ def test_released_weights():
     with torch.no_grad(): full,low = small(x)[:,0].clone(),small.to(torch.bfloat16)(x.bfloat16())[:,0].float()
     assert F.cosine_similarity(full, low).min()>.98
 
-def test_image_model():
-    pooled,grid = EfficientNetLite(0, 64).eval(),EfficientNetLite(0, 64, grid=True).eval()
-    grid.load_state_dict(pooled.state_dict())
-    x = pooled.preprocess([traffic_light(), crossword()])
-    with torch.no_grad(): p,g,one = pooled(x),grid(x),grid(x[1:])
-    test_eq((p.shape, g.shape), ((2,1,1280), (2,4,1280)))
-    test_close(p[:,0], g.mean(1), eps=1e-4); test_close(g[1], one[0], eps=1e-4)
-    other = EfficientNetLite(0, 64).eval()
-    test_eq(len({pooled.fingerprint, grid.fingerprint, other.fingerprint, EfficientNetLite(0, 96).fingerprint}), 4)
-    other.load_state_dict(pooled.state_dict())
-    test_eq(other.fingerprint, pooled.fingerprint)
-    grid.stem = grid.blocks = grid.head = nn.Identity()
-    test_eq(grid(torch.arange(12.).reshape(1,3,2,2))[0], torch.tensor([[0.,4,8], [1,5,9], [2,6,10], [3,7,11]]))
-
-def test_preprocess():
-    m = EfficientNetLite(size=32)
-    test_eq(m.preprocess([Image.new('RGB', (40,70), (127,127,127))]), torch.zeros(1,3,32,32))
-    test_close(m.preprocess([Image.new('RGBA', (9,9), (0,0,0,0))]), torch.ones(1,3,32,32))
-    test_close(m.preprocess([Image.new('L', (9,9), 255)]).mean(), 1.)
-    for size in ((96,32), (32,96)):
-        im,where = Image.new('RGB', size, 'red'),(32,0,64,32) if size[0]>32 else (0,32,32,64)
-        im.paste((10,20,30), where)
-        test_close(m.preprocess([im]), ((torch.tensor([10.,20,30])-127)/128)[None,:,None,None].expand(1,3,32,32))
-    im = Image.new('RGB', (33,65), 'red')
-    test_eq(center_square(im, 32).size, (32,32))
-
 def minilm_ref(text):
     from transformers import AutoModel,AutoTokenizer
     folder = MINILM_PACKAGE.path().parent
@@ -185,6 +159,32 @@ def evenly_padded(net):
     for m in net.modules():
         if isinstance(m, SameConv): m.__class__ = EvenConv
     return net
+
+def test_image_model():
+    pooled,grid = EfficientNetLite(0, 64).eval(),EfficientNetLite(0, 64, grid=True).eval()
+    grid.load_state_dict(pooled.state_dict())
+    x = pooled.preprocess([traffic_light(), crossword()])
+    with torch.no_grad(): p,g,one = pooled(x),grid(x),grid(x[1:])
+    test_eq((p.shape, g.shape), ((2,1,1280), (2,4,1280)))
+    test_close(p[:,0], g.mean(1), eps=1e-4); test_close(g[1], one[0], eps=1e-4)
+    other = EfficientNetLite(0, 64).eval()
+    test_eq(len({pooled.fingerprint, grid.fingerprint, other.fingerprint, EfficientNetLite(0, 96).fingerprint}), 4)
+    other.load_state_dict(pooled.state_dict())
+    test_eq(other.fingerprint, pooled.fingerprint)
+    grid.stem = grid.blocks = grid.head = nn.Identity()
+    test_eq(grid(torch.arange(12.).reshape(1,3,2,2))[0], torch.tensor([[0.,4,8], [1,5,9], [2,6,10], [3,7,11]]))
+
+def test_preprocess():
+    m = EfficientNetLite(size=32)
+    test_eq(m.preprocess([Image.new('RGB', (40,70), (127,127,127))]), torch.zeros(1,3,32,32))
+    test_close(m.preprocess([Image.new('RGBA', (9,9), (0,0,0,0))]), torch.ones(1,3,32,32))
+    test_close(m.preprocess([Image.new('L', (9,9), 255)]).mean(), 1.)
+    for size in ((96,32), (32,96)):
+        im,where = Image.new('RGB', size, 'red'),(32,0,64,32) if size[0]>32 else (0,32,32,64)
+        im.paste((10,20,30), where)
+        test_close(m.preprocess([im]), ((torch.tensor([10.,20,30])-127)/128)[None,:,None,None].expand(1,3,32,32))
+    im = Image.new('RGB', (33,65), 'red')
+    test_eq(center_square(im, 32).size, (32,32))
 
 def test_grid_finds_the_place():
     grid = efficientnet_lite(0, grid=True)
