@@ -6,7 +6,7 @@ Docs: https://itr-nb.github.io/itr_nb/runs.html.md"""
 
 # %% auto #0
 __all__ = ['open_data', 'image_model_of', 'text_model_of', 'prepare', 'environment', 'write_json', 'read_json', 'Hit', 'Run',
-           'as_batch', 'claim', 'widths', 'train', 'describe', 'finish']
+           'as_batch', 'claim', 'widths', 'describe', 'finish', 'train']
 
 # %% ../nbs/62_runs.ipynb #852323ac
 import json,platform,shutil
@@ -20,6 +20,7 @@ import torch
 from fastcore.basics import patch
 from PIL import Image
 from safetensors.torch import save_file
+from torch import nn
 
 from .core import *
 from .data import *
@@ -46,20 +47,20 @@ def open_data(
     if not path.is_dir(): raise FileNotFoundError(f'{spec}: no such data; expected {", ".join(builtin.NAMES)}, hf:ID, a Karpathy JSON or a folder')
     return read_precomp(path) if any(path.glob('*_caps.txt')) else read_folder(path)
 
-# %% ../nbs/62_runs.ipynb #f3728b68
-def image_model_of(
-    image:dict, # A recipe's `image` table
-):
-    "The frozen image model that a recipe names: one that a package ships, else any of `transformers`"
-    kw = {k:image[k] for k in ('size', 'grid') if k in image}
-    name = image['encoder']
-    if name.startswith('efficientnet-lite'): return builtin.efficientnet_lite(int(name.removeprefix('efficientnet-lite')), **kw)
-    return TransformersVision(name, **kw)
-
 # %% ../nbs/62_runs.ipynb #7cb722b2
+def image_model_of(
+    image:dict, # A recipe's `image` table; `size` is for the packaged models, others bring their own
+)->nn.Module: # Frozen; pixels -> (b r f)
+    "The image model that a recipe names: EfficientNet-Lite from its package, else any of `transformers` by name or folder"
+    name,grid = image['encoder'],image.get('grid', False)
+    packaged = {f'efficientnet-lite{n}':n for n in (0,1,2)}
+    if name in packaged: return builtin.efficientnet_lite(packaged[name], image.get('size'), grid)
+    return TransformersVision(name, grid)
+
+# %% ../nbs/62_runs.ipynb #916d11f5
 def text_model_of(
     text:dict, # A recipe's `text` table
-):
+): # `encode(texts)` -> (b w f), mask
     "The frozen text model that a recipe names, None if texts are tokens for an encoder trained from scratch"
     name = text['encoder']
     if name in ('gru', 'lstm'): return None
@@ -251,6 +252,30 @@ def widths(
     pairs = data.splits['train']
     return dict(image_dim=pairs.images[0].shape[-1], text_dim=len(data.vocab) if data.vocab else pairs.words[0].shape[-1])
 
+# %% ../nbs/62_runs.ipynb #4b16fd64
+def describe(run:Run): # Not yet trained
+    "Write what a run is before it begins, so that an interrupted one can be read and resumed"
+    run.folder.mkdir(parents=True, exist_ok=True)
+    if run.vocab is not None: run.vocab.save(run.folder/'vocab.json')
+    data = {s:dict(images=len(p.images), captions=len(p), fingerprint=p.fingerprint()) for s,p in run.data.splits.items()}
+    write_json(run.folder/'data.json', dict(data=run.spec, images=run.images, splits=data))
+    write_json(run.folder/'environment.json', environment())
+    write_json(run.folder/'model'/'config.json', run.model.config)
+    save_recipe(run.recipe, run.folder/'recipe.toml')
+
+def finish(
+    run:Run, # Trained
+    untrained:Report, # Of its model before
+    split:str, # The split that both are judged on
+    pictures:bool, # Can a contact sheet be drawn?
+):
+    "Write the model, the report and the contact sheet"
+    save_model(run.model, run.folder/'model')
+    trained = evaluate(run.model, run.data, split)
+    write_json(run.folder/'report.json', dict(protocol=trained.protocol, intervals=trained.intervals,
+        rows={'chance':trained.chance, 'untrained':untrained.metrics, run.recipe.name:trained.metrics}))
+    if pictures: run.sheet(run.folder/'sheet.png', split)
+
 # %% ../nbs/62_runs.ipynb #e96c2ce3
 def train(
     recipe:Recipe, # From `load_recipe`
@@ -281,27 +306,3 @@ def train(
     if state.is_main_process: finish(run, untrained, judged, isinstance(splits[judged].images[0], Image.Image))
     state.wait_for_everyone()
     return run
-
-# %% ../nbs/62_runs.ipynb #4b16fd64
-def describe(run:Run): # Not yet trained
-    "Write what a run is before it begins, so that an interrupted one can be read and resumed"
-    run.folder.mkdir(parents=True, exist_ok=True)
-    if run.vocab is not None: run.vocab.save(run.folder/'vocab.json')
-    data = {s:dict(images=len(p.images), captions=len(p), fingerprint=p.fingerprint()) for s,p in run.data.splits.items()}
-    write_json(run.folder/'data.json', dict(data=run.spec, images=run.images, splits=data))
-    write_json(run.folder/'environment.json', environment())
-    write_json(run.folder/'model'/'config.json', run.model.config)
-    save_recipe(run.recipe, run.folder/'recipe.toml')
-
-def finish(
-    run:Run, # Trained
-    untrained:Report, # Of its model before
-    split:str, # The split that both are judged on
-    pictures:bool, # Can a contact sheet be drawn?
-):
-    "Write the model, the report and the contact sheet"
-    save_model(run.model, run.folder/'model')
-    trained = evaluate(run.model, run.data, split)
-    write_json(run.folder/'report.json', dict(protocol=trained.protocol, intervals=trained.intervals,
-        rows={'chance':trained.chance, 'untrained':untrained.metrics, run.recipe.name:trained.metrics}))
-    if pictures: run.sheet(run.folder/'sheet.png', split)

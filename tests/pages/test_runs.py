@@ -10,6 +10,7 @@ import torch
 from fastcore.basics import patch
 from PIL import Image
 from safetensors.torch import save_file
+from torch import nn
 from itr_nb.core import *
 from itr_nb.data import *
 from itr_nb import builtin
