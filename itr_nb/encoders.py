@@ -55,7 +55,6 @@ class LinearEncoder(nn.Module):
         if self.norm: x = l2norm(x)
         return x.masked_fill(~mask[...,None], 0), mask
 
-# %% ../nbs/10_encoders.ipynb #0293d334
 class RegionEncoder(LinearEncoder):
     "Regions, grid cells or one pooled vector of an image into the joint space, SGRAF section 3.1"
     def forward(self,
@@ -116,7 +115,7 @@ class TextRNN(nn.Module):
         h = h.unflatten(-1, (-1, self.dim)).mean(2)
         return (l2norm(h) if self.norm else h), mask
 
-# %% ../nbs/10_encoders.ipynb #a3f1e16b
+# %% ../nbs/10_encoders.ipynb #e38f2739
 def fingerprint(
     module:nn.Module, # Whose weights and buffers count
     *settings, # Whatever else changes what it computes; JSON, other objects by their `str`
@@ -129,7 +128,6 @@ def fingerprint(
         h.update(x.reshape(-1).view(torch.uint8).numpy())
     return h.hexdigest()
 
-# %% ../nbs/10_encoders.ipynb #d4afda6a
 def open_pretrained(
     load:Callable[[str],object], # Reads something from a folder, or by a name on the Hub
     name:str|Path, # Folder or name

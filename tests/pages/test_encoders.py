@@ -131,33 +131,6 @@ def test_text_rnn_reference():
             test_eq(local[~mask].abs().sum(), 0)
             for x,m,c in zip(local, mask, captions): test_close(x[m], torch.tensor(text_rnn_ref(enc, c, cell), dtype=torch.double), eps=1e-9)
 
-def test_encoders_by_hand():
-    enc = RegionEncoder(4, 2).requires_grad_(False)
-    enc.fc.weight.copy_(torch.eye(2,4))
-    local,mask = enc(Batch.of(regions=torch.tensor([[[3.,4,9,9], [1,0,0,0]], [[0,2.,0,1], [7,7,7,7]]]), region_lengths=[2,1]))
-    test_close(local, torch.tensor([[[.6,.8], [1,0]], [[0,1], [0,0]]]))
-    test_eq(mask.tolist(), [[True,True], [True,False]])
-    test_close(hand_rnn()(Batch(tokens=torch.tensor([[1,2]])))[0].squeeze(), torch.tensor([.3808,.0952]), eps=1e-4)
-
-def test_encoder_sizes():
-    sizes = [count(m) for m in (RegionEncoder(2048, 1024), TextRNN(8481, 1024), TextRNN(11353, 1024))]
-    test_eq(sizes, [2_098_176, 10_691_244, 11_552_844])
-
-def test_encoder_init():
-    torch.manual_seed(0)
-    enc,fc = TextRNN(500, 8),xavier_linear(60, 90)
-    bound = math.sqrt(6/150)
-    assert .95*bound<fc.weight.max()<=bound and -bound<=fc.weight.min()<-.95*bound
-    test_eq(fc.bias.abs().max().item(), 0)
-    assert .099<enc.embed.weight.max()<=.1 and -.1<=enc.embed.weight.min()<-.099
-
-def test_text_dropout():
-    enc,x = TextRNN(500, 8),torch.ones(10_000)
-    test_close((enc.dropout(x)==0).float().mean(), .4, eps=.03)
-    test_eq(enc.eval().dropout(x), x)
-    tokens = torch.arange(1,9).view(2,4)
-    assert not torch.equal(enc.train()(Batch(tokens=tokens))[0], enc(Batch(tokens=tokens))[0])
-
 def test_encoder_gradcheck():
     torch.manual_seed(0)
     enc,X = RegionEncoder(3, 2).double(),torch.randn(2,2,3, dtype=torch.double, requires_grad=True)
@@ -191,6 +164,56 @@ def test_zero_region():
     (local+local**2).sum().backward()
     assert torch.isfinite(X.grad).all() and torch.isfinite(enc.fc.weight.grad).all()
 
+def test_vit_tokens():
+    from transformers import ViTModel
+    with tempfile.TemporaryDirectory() as d:
+        model = ViTModel.from_pretrained(save_tiny_vision('vit', d), add_pooling_layer=False)
+        model.save_pretrained(d)
+        grid,pooled,own = TransformersVision(d),TransformersVision(d, grid=False),tiny_vision('vit', grid=False)
+    x = grid.preprocess([Image.linear_gradient('L')])
+    with torch.no_grad(): h,want = model(pixel_values=x).last_hidden_state,own.model(pixel_values=x).pooler_output
+    with torch.no_grad(): g,c,p = grid(x),pooled(x),own(x)
+    for got,want in ((g,h[:,1:]), (c,h[:,:1]), (p[:,0],want)): test_close(got, want, eps=1e-6)
+
+def test_pixel_encoder():
+    for finetune in (False,True):
+        enc = PixelEncoder(tiny_vision('resnet', grid=False), 8, finetune=finetune).train()
+        batch = Batch(pixels=enc.vision.preprocess([Image.new('RGB', (40,40), 'red'), Image.linear_gradient('L')]))
+        before,head = enc.vision.fingerprint,enc.fc.weight.detach().clone()
+        opt = torch.optim.SGD([p for p in enc.parameters() if p.requires_grad], lr=1.)
+        for _ in range(2): opt.zero_grad(); enc(batch)[0][...,0].sum().backward(); opt.step()
+        local,mask = enc(batch)
+        test_eq((local.shape, mask.tolist()), ((2,1,8), [[True],[True]])); test_close(local.detach().norm(dim=-1), torch.ones(2,1), eps=1e-5)
+        test_eq((enc.vision.fingerprint!=before, torch.equal(enc.fc.weight, head)), (finetune, False))
+        test_eq((enc.vision.training, enc.eval().vision.training), (finetune, False))
+
+def test_encoders_by_hand():
+    enc = RegionEncoder(4, 2).requires_grad_(False)
+    enc.fc.weight.copy_(torch.eye(2,4))
+    local,mask = enc(Batch.of(regions=torch.tensor([[[3.,4,9,9], [1,0,0,0]], [[0,2.,0,1], [7,7,7,7]]]), region_lengths=[2,1]))
+    test_close(local, torch.tensor([[[.6,.8], [1,0]], [[0,1], [0,0]]]))
+    test_eq(mask.tolist(), [[True,True], [True,False]])
+    test_close(hand_rnn()(Batch(tokens=torch.tensor([[1,2]])))[0].squeeze(), torch.tensor([.3808,.0952]), eps=1e-4)
+
+def test_encoder_sizes():
+    sizes = [count(m) for m in (RegionEncoder(2048, 1024), TextRNN(8481, 1024), TextRNN(11353, 1024))]
+    test_eq(sizes, [2_098_176, 10_691_244, 11_552_844])
+
+def test_encoder_init():
+    torch.manual_seed(0)
+    enc,fc = TextRNN(500, 8),xavier_linear(60, 90)
+    bound = math.sqrt(6/150)
+    assert .95*bound<fc.weight.max()<=bound and -bound<=fc.weight.min()<-.95*bound
+    test_eq(fc.bias.abs().max().item(), 0)
+    assert .099<enc.embed.weight.max()<=.1 and -.1<=enc.embed.weight.min()<-.099
+
+def test_text_dropout():
+    enc,x = TextRNN(500, 8),torch.ones(10_000)
+    test_close((enc.dropout(x)==0).float().mean(), .4, eps=.03)
+    test_eq(enc.eval().dropout(x), x)
+    tokens = torch.arange(1,9).view(2,4)
+    assert not torch.equal(enc.train()(Batch(tokens=tokens))[0], enc(Batch(tokens=tokens))[0])
+
 def test_vision_shapes():
     images = [Image.new('RGB', (60,40), 'red'), Image.linear_gradient('L')]
     for kind in ('resnet','vit'):
@@ -213,17 +236,6 @@ def test_vision_fingerprint():
         assert grid.fingerprint!=before
         grid.processor.image_mean = [.4,.4,.4]
         assert grid.fingerprint not in (before, tiny_vision(kind).fingerprint)
-
-def test_vit_tokens():
-    from transformers import ViTModel
-    with tempfile.TemporaryDirectory() as d:
-        model = ViTModel.from_pretrained(save_tiny_vision('vit', d), add_pooling_layer=False)
-        model.save_pretrained(d)
-        grid,pooled,own = TransformersVision(d),TransformersVision(d, grid=False),tiny_vision('vit', grid=False)
-    x = grid.preprocess([Image.linear_gradient('L')])
-    with torch.no_grad(): h,want = model(pixel_values=x).last_hidden_state,own.model(pixel_values=x).pooler_output
-    with torch.no_grad(): g,c,p = grid(x),pooled(x),own(x)
-    for got,want in ((g,h[:,1:]), (c,h[:,:1]), (p[:,0],want)): test_close(got, want, eps=1e-6)
 
 def test_sentence_model():
     sentences = ['a red cat', 'two dogs run in a park', 'dog']
@@ -248,18 +260,6 @@ def test_packaged_minilm():
     test_close(s.diagonal(), torch.ones(3), eps=1e-4)
     assert s[0,1]>.5>.2>s[0,2]
 
-def test_pixel_encoder():
-    for finetune in (False,True):
-        enc = PixelEncoder(tiny_vision('resnet', grid=False), 8, finetune=finetune).train()
-        batch = Batch(pixels=enc.vision.preprocess([Image.new('RGB', (40,40), 'red'), Image.linear_gradient('L')]))
-        before,head = enc.vision.fingerprint,enc.fc.weight.detach().clone()
-        opt = torch.optim.SGD([p for p in enc.parameters() if p.requires_grad], lr=1.)
-        for _ in range(2): opt.zero_grad(); enc(batch)[0][...,0].sum().backward(); opt.step()
-        local,mask = enc(batch)
-        test_eq((local.shape, mask.tolist()), ((2,1,8), [[True],[True]])); test_close(local.detach().norm(dim=-1), torch.ones(2,1), eps=1e-5)
-        test_eq((enc.vision.fingerprint!=before, torch.equal(enc.fc.weight, head)), (finetune, False))
-        test_eq((enc.vision.training, enc.eval().vision.training), (finetune, False))
-
 def influence(both, w=8, n=20):
     torch.manual_seed(0)
     enc = TextRNN(200, 32, word_dim=16, bidirectional=both, norm=False).eval().requires_grad_(False)
@@ -269,6 +269,10 @@ def influence(both, w=8, n=20):
     move = enc(Batch(tokens=changed.flatten(0,1)))[0].view(w,n,w,-1)-enc(Batch(tokens=base))[0]
     return move.norm(dim=-1).mean(1)
 
+def refusal(fn, *args, **kw):
+    try: fn(*args, **kw)
+    except ArgumentError as e: print(e)
+
 def test_influence_runs_both_ways():
     torch.manual_seed(0)
     a,b = torch.tensor([[1,2,3,4]]),torch.tensor([[1,2,5,4]])
@@ -276,10 +280,6 @@ def test_influence_runs_both_ways():
         enc = TextRNN(9, 4, word_dim=3, bidirectional=both).double().eval()
         moved = ((enc(Batch(tokens=a))[0]-enc(Batch(tokens=b))[0]).norm(dim=-1)>1e-9)[0].tolist()
         test_eq(moved, [both,both,True,True])
-
-def refusal(fn, *args, **kw):
-    try: fn(*args, **kw)
-    except ArgumentError as e: print(e)
 
 def test_encoder_edges():
     enc,rnn = RegionEncoder(4, 2),TextRNN(7, 3, word_dim=2)
