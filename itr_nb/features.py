@@ -168,7 +168,6 @@ def put_shard(
         kept = len(list(folder.glob('[0-9]*.safetensors')))
         raise OSError(errno.ENOSPC, f'the disk is full; {kept} whole shards are kept, the next run goes on from there', str(shard_path(folder, k))) from e
 
-# %% ../nbs/12_features.ipynb #006e708d
 def missing_shards(
     folder:Path, # The cache
     m:dict, # Its manifest
@@ -232,7 +231,7 @@ def ahead(
 def crops(
     image:Image.Image, # Any size
     boxes:np.ndarray, # (r 4) x1 y1 x2 y2 in 0..1 of width and height
-)->list[Image.Image]: # One an box, at least one pixel each
+)->list[Image.Image]: # One a box, at least one pixel each
     "The parts of an image inside its boxes"
     w,h = image.size
     def edges(lo, hi, n):

@@ -41,31 +41,8 @@ def naive(images, model, path):
     if not path.exists(): np.save(path, model(model.preprocess(images))[:,0].numpy())
     return np.load(path)
 
-def test_open_shard():
-    with tempfile.TemporaryDirectory() as d:
-        path,data = Path(d)/'s',shard_bytes([np.zeros((2,4), np.float32), np.ones((1,4), np.float32)], 'k', 5)
-        path.write_bytes(data)
-        assert open_shard(path, 'k', 5, 2, 4) is not None
-        for ask in (('other',5,2,4), ('k',4,2,4), ('k',5,3,4), ('k',5,2,3)): assert open_shard(path, *ask) is None, ask
-        for cut in (0, 5, 8, 40, len(data)//2, len(data)-1): path.write_bytes(data[:cut]); assert open_shard(path, 'k', 5, 2, 4) is None, cut
-        path.write_bytes(data+b'0'); assert open_shard(path, 'k', 5, 2, 4) is None
-        assert open_shard(Path(d)/'none', 'k', 5, 2, 4) is None
-        lies = save(dict(rows=np.zeros((3,4), np.float32), lengths=np.array([2,2])), metadata=dict(key='k', shard='5'))
-        path.write_bytes(lies); assert open_shard(path, 'k', 5, 2, 4) is None
-
 def encode(batches):
     for batch in batches: asked.extend(batch); yield [rows[i] for i in batch]
-
-def test_ahead():
-    started = []
-    def prepare(i): started.append(i); return i*i
-    it = ahead(prepare, range(50), workers=2)
-    test_eq([next(it), next(it)], [0,1])
-    assert len(started)<12, started
-    it.close()
-    test_eq(list(ahead(prepare, range(7), workers=3)), [0,1,4,9,16,25,36])
-    test_eq(list(ahead(prepare, [])), [])
-    test_fail(lambda: list(ahead(lambda i: 1/(2-i), range(9), workers=1)), contains='division')
 
 class Letters:
     dim,fingerprint = 26,'letters'
@@ -123,20 +100,6 @@ def test_keys():
             dict(boxes=box), dict(boxes=[*box[:2], box[0]*.5]))]
         test_eq(len({base, *others}), 8)
 
-def test_file_content():
-    with tempfile.TemporaryDirectory() as d:
-        d = Path(d); (d/'sub').mkdir()
-        for f,colour in (('a.bmp','red'), ('sub/b.bmp','red'), ('c.bmp','blue')): Image.new('RGB', (4,4), colour).save(d/f)
-        test_eq((d/'a.bmp').stat().st_size, (d/'c.bmp').stat().st_size)
-        one = lambda *f: content_of(ImageFiles([d/x for x in f]))
-        test_eq(one('a.bmp'), one('sub/b.bmp')); test_ne(one('a.bmp'), one('c.bmp'))
-        test_ne(one('a.bmp','c.bmp'), one('c.bmp','a.bmp'))
-        test_eq(content_of(Take(ImageFiles([d/'c.bmp', d/'a.bmp']), [1,0])), one('a.bmp','c.bmp'))
-        test_eq(extract(ImageFiles([d/'c.bmp']), MeanColour(), d, progress=False)[0], [[0,0,1]])
-    one,two = Image.new('P', (4,4), 0),Image.new('P', (4,4), 0)
-    one.putpalette([255,0,0]); two.putpalette([0,0,255])
-    test_ne(content_of([one]), content_of([two]))
-
 class Dies(MeanColour):
     def __init__(self, after): super().__init__(); self.after = after
     def forward(self, pixels):
@@ -175,16 +138,6 @@ def test_damage():
             got,seen = run()
             test_eq(seen, 2); test_eq([x.tobytes() for x in got], want)
 
-def test_manifest():
-    with tempfile.TemporaryDirectory() as d:
-        def run(): return extract(noisy(2), MeanColour(), d, progress=False)
-        path = run().folder/'manifest.json'
-        text = path.read_text()
-        path.write_text(text.replace('mean colour', 'mean odour')); test_fail(run, contains='manifest.json: expected features of')
-        path.write_text(text[:20]); test_fail(run, contains='manifest.json: expected JSON')
-        path.write_text(text); test_eq(len(run()), 2)
-        path.unlink(); test_fail(lambda: CachedRows(path.parent), contains='no feature cache there', exc=FileNotFoundError)
-
 class Sick(MeanColour):
     def __init__(self, value): super().__init__(); self.value = value
     def forward(self, pixels): return super().forward(pixels).masked_fill(pixels.mean((1,2,3))[:,None,None]==0, self.value)
@@ -208,6 +161,53 @@ def test_full_disk():
             test_fail(lambda: extract(noisy(7), MeanColour(), d, shard=2, progress=False), contains='2 whole shards are kept', exc=OSError)
         test_eq(sorted(p.name for p in Path(d).rglob('*.safetensors')), ['00000.safetensors', '00001.safetensors'])
         m = MeanColour(); extract(noisy(7), m, d, shard=2, progress=False); test_eq(m.seen, 3)
+
+def test_open_shard():
+    with tempfile.TemporaryDirectory() as d:
+        path,data = Path(d)/'s',shard_bytes([np.zeros((2,4), np.float32), np.ones((1,4), np.float32)], 'k', 5)
+        path.write_bytes(data)
+        assert open_shard(path, 'k', 5, 2, 4) is not None
+        for ask in (('other',5,2,4), ('k',4,2,4), ('k',5,3,4), ('k',5,2,3)): assert open_shard(path, *ask) is None, ask
+        for cut in (0, 5, 8, 40, len(data)//2, len(data)-1): path.write_bytes(data[:cut]); assert open_shard(path, 'k', 5, 2, 4) is None, cut
+        path.write_bytes(data+b'0'); assert open_shard(path, 'k', 5, 2, 4) is None
+        assert open_shard(Path(d)/'none', 'k', 5, 2, 4) is None
+        lies = save(dict(rows=np.zeros((3,4), np.float32), lengths=np.array([2,2])), metadata=dict(key='k', shard='5'))
+        path.write_bytes(lies); assert open_shard(path, 'k', 5, 2, 4) is None
+
+def test_ahead():
+    started = []
+    def prepare(i): started.append(i); return i*i
+    it = ahead(prepare, range(50), workers=2)
+    test_eq([next(it), next(it)], [0,1])
+    assert len(started)<12, started
+    it.close()
+    test_eq(list(ahead(prepare, range(7), workers=3)), [0,1,4,9,16,25,36])
+    test_eq(list(ahead(prepare, [])), [])
+    test_fail(lambda: list(ahead(lambda i: 1/(2-i), range(9), workers=1)), contains='division')
+
+def test_file_content():
+    with tempfile.TemporaryDirectory() as d:
+        d = Path(d); (d/'sub').mkdir()
+        for f,colour in (('a.bmp','red'), ('sub/b.bmp','red'), ('c.bmp','blue')): Image.new('RGB', (4,4), colour).save(d/f)
+        test_eq((d/'a.bmp').stat().st_size, (d/'c.bmp').stat().st_size)
+        one = lambda *f: content_of(ImageFiles([d/x for x in f]))
+        test_eq(one('a.bmp'), one('sub/b.bmp')); test_ne(one('a.bmp'), one('c.bmp'))
+        test_ne(one('a.bmp','c.bmp'), one('c.bmp','a.bmp'))
+        test_eq(content_of(Take(ImageFiles([d/'c.bmp', d/'a.bmp']), [1,0])), one('a.bmp','c.bmp'))
+        test_eq(extract(ImageFiles([d/'c.bmp']), MeanColour(), d, progress=False)[0], [[0,0,1]])
+    one,two = Image.new('P', (4,4), 0),Image.new('P', (4,4), 0)
+    one.putpalette([255,0,0]); two.putpalette([0,0,255])
+    test_ne(content_of([one]), content_of([two]))
+
+def test_manifest():
+    with tempfile.TemporaryDirectory() as d:
+        def run(): return extract(noisy(2), MeanColour(), d, progress=False)
+        path = run().folder/'manifest.json'
+        text = path.read_text()
+        path.write_text(text.replace('mean colour', 'mean odour')); test_fail(run, contains='manifest.json: expected features of')
+        path.write_text(text[:20]); test_fail(run, contains='manifest.json: expected JSON')
+        path.write_text(text); test_eq(len(run()), 2)
+        path.unlink(); test_fail(lambda: CachedRows(path.parent), contains='no feature cache there', exc=FileNotFoundError)
 
 def test_bad_input():
     with tempfile.TemporaryDirectory() as d:
