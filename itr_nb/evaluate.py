@@ -76,7 +76,7 @@ def ranks(
     t2i.index_add_(0, caption, beats(own, best_t[caption]).float(), alpha=-1)
     return i2t.long(),t2i.long()
 
-# %% ../nbs/50_evaluate.ipynb #d757a291
+# %% ../nbs/50_evaluate.ipynb #c5427328
 KS = (1,5,10)
 
 def direction_report(
@@ -96,7 +96,6 @@ def ranks_report(
     out = direction_report(i2t, 'i2t') | direction_report(t2i, 't2i')
     return out | {'rsum': sum(out[f'{d}_r{k}'] for d in ('i2t','t2i') for k in KS)}
 
-# %% ../nbs/50_evaluate.ipynb #c3b2e384
 def retrieval_report(
     sims:Float[Tensor, "i t"], # Scores, images as rows
     image_of_caption:Int[Tensor, "t"], # Row of each caption's image; an id if `image_id` is given
@@ -192,7 +191,6 @@ def hits_of(
     hits = np.stack([np.isin(row, np.fromiter(ids, ranked.dtype)) for row,ids in zip(ranked, relevant)])
     return torch.from_numpy(hits), torch.tensor([len(set(ids)) for ids in relevant])
 
-# %% ../nbs/50_evaluate.ipynb #74578f75
 def map_at_r(
     ranked:Int[Tensor, "q k"], # Ids in the order in which each query ranks them
     relevant:Sequence[set[int]], # The right ids of each query
@@ -331,8 +329,8 @@ def encode_split(
         texts = TextStates.cat([model.encode_text(b.to(device)) for b in data.text_batches(split, batch_size)])
     return images,texts
 
-# %% ../nbs/50_evaluate.ipynb #7d1ce7a2
-@dataclass
+# %% ../nbs/50_evaluate.ipynb #d1e71916
+@dataclass(repr=False)
 class Report:
     "What a model reaches, on what, against chance, and how sure that is"
     metrics:dict[str,float] # The keys of `retrieval_report`
@@ -366,6 +364,7 @@ class Report:
         graded = [f"{d}: mAP@R {self.graded[f'{d}_map_at_r']:.1f}, R-Precision {self.graded[f'{d}_r_precision']:.1f}" for d in ('i2t','t2i') if self.graded]
         return '\n\n'.join([markdown_table(self.rows()), total, *graded, f'Protocol: {self.protocol}'])
 
+    __repr__ = __str__
     def _repr_markdown_(self): return str(self)
 
 def markdown_table(rows:Sequence[Sequence[str]])->str: # Cells; the first row is the header
@@ -410,13 +409,14 @@ def validator(
     "A function that gives a model's metrics on the validation split"
     return lambda model: evaluate(model, data, split, **{'draws':0}|kw).metrics
 
-# %% ../nbs/50_evaluate.ipynb #028d63c9
-@dataclass
+# %% ../nbs/50_evaluate.ipynb #cc0f9377
+@dataclass(repr=False)
 class ReportTable:
     "Named runs side by side; prints as Markdown, and as a table in a terminal through `rich`"
     table:list[list[str]] # Header and lines
 
     def __str__(self): return markdown_table(self.table)
+    __repr__ = __str__
     def _repr_markdown_(self): return str(self)
     def __rich__(self):
         from rich import box

@@ -14,6 +14,17 @@ from types import SimpleNamespace
 from fastcore.test import *
 from itr_nb.core import Batch
 
+def test_protocol():
+    of = torch.arange(1000).repeat_interleave(5)
+    test_eq(check_protocol('f30k', of, torch.arange(1000)).folds, 1)
+    test_eq(check_protocol('all', of[:7], torch.arange(2)).folds, 1)
+    five = torch.arange(5000).repeat_interleave(5)
+    test_eq(check_protocol('coco1k', five, torch.arange(5000)).folds, 5)
+    test_eq(check_protocol('coco5k', five, torch.arange(5000)).folds, 1)
+    uneven = torch.cat([of[5:],of[5:10]])
+    for name,caps,n in (('coco1k',of,1000), ('coco5k',of,1000), ('f30k',five,5000), ('f30k',uneven,1000), ('f30k',of[:-1],1000), ('1k',of,1000)):
+        with expect_fail(ArgumentError, contains='protocol'): check_protocol(name, caps, torch.arange(n))
+
 def test_bootstrap():
     half = torch.tensor([0,20]).repeat(20)
     own = torch.arange(40).repeat_interleave(2)
@@ -49,7 +60,7 @@ def test_table():
     lines = str(t).split('\n')
     test_eq(len({len(l) for l in lines}), 1)
     test_eq(lines[2].split('|')[1:-1][0].strip(), 'a'); test_eq(lines[3].split('|')[-2].strip(), '12.3')
-    test_eq(t.__rich__().row_count, 2)
+    test_eq(t.__rich__().row_count, 2); test_eq(repr(t), str(t))
     with expect_fail(ArgumentError): report_table({})
 
 def ranks_ref(S, caps, ids, ties='pessimistic'):
@@ -91,6 +102,14 @@ def test_ranks_invariant():
     test_eq(ranks(torch.zeros(4,4), torch.arange(4), ties='optimistic')[0], [0,0,0,0])
     test_eq(ranks(torch.zeros(1,1), [0]), (torch.tensor([0]),torch.tensor([0])))
 
+def test_own_pairs():
+    caps,ids = torch.tensor([3,7,7,3]),torch.tensor([7,7,3])
+    test_eq(sorted(zip(*(x.tolist() for x in own_pairs(caps, ids)))), [(0,1),(0,2),(1,1),(1,2),(2,0),(2,3)])
+    test_eq(own_pairs(torch.tensor([1,0]), n_images=2)[0], [1,0])
+    for bad in (([3,9], [7,3]), ([3,3], [7,3])):
+        with expect_fail(ArgumentError, contains='image_of_caption'): own_pairs(*map(torch.tensor, bad))
+    with expect_fail(ArgumentError, contains='image_id'): own_pairs(caps, ids, n_images=2)
+
 def report_ref(ranks, name):
     r,n = sorted(ranks),len(ranks)
     mid = r[n//2] if n%2 else (r[n//2-1]+r[n//2])/2
@@ -109,14 +128,6 @@ def test_report():
     test_eq(retrieval_report(torch.eye(4), torch.arange(4))|{}, {'i2t_r1':100,'i2t_r5':100,'i2t_r10':100,'i2t_medr':1,'i2t_meanr':1,
         't2i_r1':100,'t2i_r5':100,'t2i_r10':100,'t2i_medr':1,'t2i_meanr':1,'rsum':600})
 
-def test_own_pairs():
-    caps,ids = torch.tensor([3,7,7,3]),torch.tensor([7,7,3])
-    test_eq(sorted(zip(*(x.tolist() for x in own_pairs(caps, ids)))), [(0,1),(0,2),(1,1),(1,2),(2,0),(2,3)])
-    test_eq(own_pairs(torch.tensor([1,0]), n_images=2)[0], [1,0])
-    for bad in (([3,9], [7,3]), ([3,3], [7,3])):
-        with expect_fail(ArgumentError, contains='image_of_caption'): own_pairs(*map(torch.tensor, bad))
-    with expect_fail(ArgumentError, contains='image_id'): own_pairs(caps, ids, n_images=2)
-
 def test_five_folds():
     g = torch.Generator().manual_seed(2)
     S,caps = torch.randn(20, 60, generator=g),torch.arange(20).repeat_interleave(3)[torch.randperm(60, generator=g)]
@@ -134,17 +145,6 @@ def test_five_folds():
     with expect_fail(ArgumentError, contains='folds'): five_folds(S, caps, folds=3)
     with expect_fail(ArgumentError, contains='one fold'): five_folds(S, caps//8, torch.arange(20)//8)
 
-def test_protocol():
-    of = torch.arange(1000).repeat_interleave(5)
-    test_eq(check_protocol('f30k', of, torch.arange(1000)).folds, 1)
-    test_eq(check_protocol('all', of[:7], torch.arange(2)).folds, 1)
-    five = torch.arange(5000).repeat_interleave(5)
-    test_eq(check_protocol('coco1k', five, torch.arange(5000)).folds, 5)
-    test_eq(check_protocol('coco5k', five, torch.arange(5000)).folds, 1)
-    uneven = torch.cat([of[5:],of[5:10]])
-    for name,caps,n in (('coco1k',of,1000), ('coco5k',of,1000), ('f30k',five,5000), ('f30k',uneven,1000), ('f30k',of[:-1],1000), ('1k',of,1000)):
-        with expect_fail(ArgumentError, contains='protocol'): check_protocol(name, caps, torch.arange(n))
-
 def map_ref(ranked, relevant):
     total = 0.
     for row,G in zip(ranked, relevant):
@@ -158,6 +158,16 @@ def ndcg_ref(gains, ideal):
     dcg = lambda gs: sum(g/np.log2(p+2) for p,g in enumerate(gs[:10]))
     return dcg(gains)/dcg(sorted(ideal, reverse=True))
 
+def graded_ref(S, gains, name):
+    S,gains,lists = S.tolist(),gains.tolist(),[]
+    for s,g in zip(S, gains):
+        order = sorted(range(len(s)), key=lambda n: (-s[n], g[n]))
+        if any(g): lists.append((order, {n for n,x in enumerate(g) if x>0}, [g[n] for n in order]))
+    ranked,sets,got = zip(*lists)
+    out = {f'{name}_map_at_r': map_ref(ranked, sets), f'{name}_r_precision': rp_ref(ranked, sets), f'{name}_ndcg10': sum(ndcg_ref(g, g) for g in got)/len(got)}
+    out |= {f'{name}_any_r{k}': sum(any(g[:k]) for g in got)/len(got) for k in (1,5,10)}
+    return {k: 100*v for k,v in out.items()}|{f'{name}_queries': len(lists)}
+
 def test_map_at_r():
     rng = np.random.default_rng(0)
     ranked = [rng.permutation(40).tolist() for _ in range(20)]
@@ -170,16 +180,6 @@ def test_map_at_r():
     test_close(map_at_r([[4]], [{4,5}]), .5)
     for bad in (([[1,2]], [set()]), ([[1,1]], [{1}]), ([[1,2]], [{1},{2}]), ([1,2], [{1},{2}])):
         with expect_fail(ArgumentError): map_at_r(*bad)
-
-def graded_ref(S, gains, name):
-    S,gains,lists = S.tolist(),gains.tolist(),[]
-    for s,g in zip(S, gains):
-        order = sorted(range(len(s)), key=lambda n: (-s[n], g[n]))
-        if any(g): lists.append((order, {n for n,x in enumerate(g) if x>0}, [g[n] for n in order]))
-    ranked,sets,got = zip(*lists)
-    out = {f'{name}_map_at_r': map_ref(ranked, sets), f'{name}_r_precision': rp_ref(ranked, sets), f'{name}_ndcg10': sum(ndcg_ref(g, g) for g in got)/len(got)}
-    out |= {f'{name}_any_r{k}': sum(any(g[:k]) for g in got)/len(got) for k in (1,5,10)}
-    return {k: 100*v for k,v in out.items()}|{f'{name}_queries': len(lists)}
 
 def test_graded():
     for seed,levels in enumerate((4,30,10**6)):
@@ -221,7 +221,7 @@ def test_evaluate():
     test_eq(rep.chance, chance_report(own)); test_eq((model.training, model.bn.training), (True,False))
     test_eq(set(rep.intervals), {k for k in rep.metrics if 'medr' not in k})
     assert all(lo<=rep.metrics[k]<=hi for k,(lo,hi) in rep.intervals.items())
-    test_eq(Report.from_json(rep.to_json()), rep); test_eq(rep.graded, {})
+    test_eq(Report.from_json(rep.to_json()), rep); test_eq(repr(rep), str(rep)); test_eq(rep.graded, {})
     test_eq(validator(data, split='test')(model), rep.metrics)
     assert "split 'test' of 60 images and 300 captions" in str(rep) and f"{rep.metrics['i2t_r1']:.1f}" in str(rep)
     data.splits['test'].relevant = (own[None]==torch.arange(60)[:,None]).numpy()
