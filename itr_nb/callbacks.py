@@ -6,7 +6,7 @@ Docs: https://itr-nb.github.io/itr_nb/callbacks.html.md"""
 
 # %% auto #0
 __all__ = ['schedule_factor', 'ScheduleCB', 'HingeWarmupCB', 'triplet_term', 'CollapseAlarmCB', 'better', 'read_metric',
-           'save_weights', 'load_weights', 'BestSnapshotCB', 'EarlyStopCB', 'CheckpointCB', 'lines_until', 'TrackerCB',
+           'save_weights', 'load_weights', 'BestSnapshotCB', 'EarlyStopCB', 'CheckpointCB', 'TrackerCB', 'lines_until',
            'ProgressCB']
 
 # %% ../nbs/41_callbacks.ipynb #76e2e74f
@@ -231,19 +231,6 @@ class CheckpointCB(Callback):
     def after_epoch(self, learner:Learner): self.save(learner)
 
 # %% ../nbs/41_callbacks.ipynb #a70f703b
-def lines_until(
-    path:Path, # A metrics.jsonl; it need not exist
-    step:int, # Steps done
-    epoch:int, # Epochs done, validation included
-)->list[str]: # The lines that belong to them
-    "The part of a log that a resumed run keeps; a line that a kill cut short is not part of it"
-    kept = []
-    for line in path.read_text(encoding='utf-8').splitlines(keepends=True) if path.exists() else ():
-        try: d = json.loads(line)
-        except json.JSONDecodeError: continue
-        if (d['step']<=step if d['kind']=='train' else d['epoch']<epoch): kept.append(line)
-    return kept
-
 class TrackerCB(Callback):
     "Writes metrics.jsonl, a line a step and a line an epoch, and the same to TensorBoard"
     order = 50
@@ -275,6 +262,19 @@ class TrackerCB(Callback):
             if hasattr(self, f):
                 getattr(self, f).close()
                 delattr(self, f)
+
+def lines_until(
+    path:Path, # A metrics.jsonl; it need not exist
+    step:int, # Steps done
+    epoch:int, # Epochs done, validation included
+)->list[str]: # The lines that belong to them
+    "The part of a log that a resumed run keeps; a line that a kill cut short is not part of it"
+    kept = []
+    for line in path.read_text(encoding='utf-8').splitlines(keepends=True) if path.exists() else ():
+        try: d = json.loads(line)
+        except json.JSONDecodeError: continue
+        if (d['step']<=step if d['kind']=='train' else d['epoch']<epoch): kept.append(line)
+    return kept
 
 # %% ../nbs/41_callbacks.ipynb #be8968ad
 class ProgressCB(Callback):
