@@ -30,7 +30,7 @@ def heading(names, module):
     cfg = get_config()
     line = lines_of(module).get(names[0].rpartition('.')[2], 1)
     url = f'{cfg.git_url}/blob/{cfg.branch}/{cfg.lib_path.name}/{module.replace(".", "/")}.py#L{line}'
-    others = ''.join(f'[]{{#{n.lower()}}}' for n in names[1:])
+    others = ''.join(f'<span id="{n.lower()}"></span>' for n in names[1:])
     return mk_cell(f'[source]({url}){{style="float:right; font-size:smaller"}}{others}\n\n### {names[0]}', 'markdown')
 
 class show_source(Processor):
