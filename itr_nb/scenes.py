@@ -44,9 +44,11 @@ class Scene:
     "Drawings on a background"
     regions:tuple[Region,...] # From two to five
     background:str # A key of `BACKGROUNDS`
+
 def left(a:Region, b:Region)->bool: return a.box[2]<=b.box[0]
 def above(a:Region, b:Region)->bool: return a.box[3]<=b.box[1]
 def bigger(a:Region, b:Region)->bool: return SIZES[a.size]>SIZES[b.size]
+
 def gap(a:Region, b:Region)->float:
     "Distance between two boxes, as a share of the picture's width; 0 if they touch"
     return sum(max(a.box[k]-b.box[k+2], b.box[k]-a.box[k+2], 0)**2 for k in (0,1))**.5
@@ -73,6 +75,7 @@ class Meaning:
 def fits(p:Phrase, r:Region)->bool:
     "Does the region have the noun, size and colour of the phrase?"
     return p.noun in (r.noun, r.category) and p.size in ('', r.size) and p.colour in ('', r.colour)
+
 def bindings(
     m:Meaning, # What is said
     s:Scene, # Of which scene
@@ -303,6 +306,7 @@ def phrase_words(
     if p.count==2 and pair: return [Word('a'), Word('pair', 'number', k), Word('of'), *tail]
     if p.count>1: return [Word(NUMBERS[p.count], 'number', k), *tail]
     return [Word('an' if tail[0].text[0] in 'aeiou' else 'a'), *tail]
+
 FORMS = dict(plain='{A} {is} {R} {B}', fronted='{R} {B} {is} {A}', clause='{A} that {is} {R} {B}', bare='{A} {R} {B}', inverted='{B} , and {A} {it}')
 LISTS = dict(list='{L}', there='there {is} {L}', picture='a picture of {L}')
 SAID = dict(left='to the *left of', right='to the *right of', above='*above', below='*below', next='*next to', bigger='*bigger than', smaller='*smaller than')

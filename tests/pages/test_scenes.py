@@ -36,6 +36,12 @@ def test_relations():
     test_eq(RELATIONS['next'](replace(a, box=(0,0,.1,.1)), replace(a, box=(.155,0,.2,.1))), True)
     test_eq(RELATIONS['next'](replace(a, box=(0,0,.1,.1)), replace(a, box=(.165,0,.2,.1))), False)
 
+def random_meaning(rng):
+    def pick(*xs): return xs[rng.integers(len(xs))]
+    ps = tuple(Phrase(pick('cat','dog','car','animal','vehicle'), pick(1,1,2,3), pick('','','small','big'), pick('','','red')) for _ in range(pick(1,2,2,3)))
+    rels = tuple((pick(*RELATIONS), int(i), int(j)) for i,j in [rng.permutation(len(ps))[:2] for _ in range(pick(0,1,2))]) if len(ps)>1 else ()
+    return Meaning(ps, rels, pick('','','white','pink'))
+
 def related_ref(name, a, b):
     (ax1,ay1,ax2,ay2),(bx1,by1,bx2,by2) = a.box,b.box
     dx,dy = (0 if hi>=lo else lo-hi for lo,hi in ((max(ax1,bx1), min(ax2,bx2)), (max(ay1,by1), min(ay2,by2))))
@@ -55,12 +61,6 @@ def holds_ref(m, s):
         if k==len(m.phrases): return all(related_ref(name, rs[i], rs[j]) for name,x,y in m.relations for i in taken[x] for j in taken[y])
         return any(allowed(m.phrases[k], c) and not any(set(c)&set(t) for t in taken) and search(k+1, [*taken, c]) for c in subsets)
     return (not m.background or m.background==s.background) and search(0, [])
-
-def random_meaning(rng):
-    def pick(*xs): return xs[rng.integers(len(xs))]
-    ps = tuple(Phrase(pick('cat','dog','car','animal','vehicle'), pick(1,1,2,3), pick('','','small','big'), pick('','','red')) for _ in range(pick(1,2,2,3)))
-    rels = tuple((pick(*RELATIONS), int(i), int(j)) for i,j in [rng.permutation(len(ps))[:2] for _ in range(pick(0,1,2))]) if len(ps)>1 else ()
-    return Meaning(ps, rels, pick('','','white','pink'))
 
 def test_truth():
     rng,seen = np.random.default_rng(3),Counter()
@@ -108,6 +108,8 @@ def test_main_colour():
 def toy_stock():
     with tempfile.TemporaryDirectory() as d:
         return Stock(Drawings(build_emoji(d, toy_sources(f'{d}/emoji/tarballs'), progress=False)), read_kinds(TOY_KINDS))
+
+def toy_splits(**kw): return load_scenes(drawings=toy_stock().drawings, kinds=TOY_KINDS, **kw)
 
 def test_stock():
     st = toy_stock()
@@ -169,8 +171,6 @@ def scene_sheet(p, rows, cols=4, size=1.72):
             a.add_patch(plt.Rectangle((x1,y1), x2-x1, y2-y1, fill=False, ec='k', lw=.7)); a.text(x1, y1-.01, k, fontsize=6.5)
         a.set_title(p.image_names[i], fontsize=7)
     return fig
-
-def toy_splits(**kw): return load_scenes(drawings=toy_stock().drawings, kinds=TOY_KINDS, **kw)
 
 def test_words_mean_their_regions():
     for p in toy_splits(sizes=dict(train=40, val=8, test=25)).values():
