@@ -65,6 +65,7 @@ class Source:
     def file(self)->str: return f"{self.package.lstrip('@').replace('/', '-')}-{self.version}.tgz"
     @property
     def studio(self)->str: return self.package.split('/')[-1]
+
 SOURCES = [Source(*s.split('|')) for s in '''
 @iconify-json/noto|1.2.9|icons|Apache-2.0|Google|sha512-DQiuXENbun41ch+XPSV55H9FaWKpHTyz46YIKtSaKYD4fIDDzL1tR6H4np/T38jfrTAeI3rcKF0mqHYeZVAuaw==
 @iconify-json/noto-v1|1.2.5|icons|Apache-2.0|Google|sha512-/DsVMius69Q0fRS53z7QK1TROSuar606jiIx+laXtdsYGMXpf6LtHBx6CGfoo3UHHb/XpBsw+1L1x3eyPqMuVA==
@@ -101,6 +102,7 @@ def integrity(
 )->str: # sha512-…
     "The digest by which the npm registry names a packed file"
     return 'sha512-'+base64.b64encode(hashlib.sha512(data).digest()).decode()
+
 def read_member(
     path:str|Path, # A packed npm package
     member:str, # A file in it, such as icons.json
@@ -114,6 +116,7 @@ def read_member(
     raise ArgumentError(f'{path}: {member}', 'a file in the package', 'nothing of that name')
 
 def read_json(path:str|Path, member:str): return json.loads(read_member(path, member))
+
 def write_tarball(
     path:str|Path, # Where to write it
     files:dict[str,str], # Content by name
@@ -150,6 +153,7 @@ def npm_pack(
         raise ConnectionError(f'{source.package}@{source.version}: npm could not fetch it ({" ".join(said[:2]) or done.returncode}). The emoji are fetched '
             f'once: run this with a network, or copy the folder {folder.parent.parent} from a machine that has it, or point ITR_NB_HOME to such a folder.')
     return found[0]
+
 def fetch(
     source:Source, # What to fetch
     folder:str|Path, # Where packed files are kept
@@ -198,6 +202,7 @@ class Concept:
     group:str # Such as animals-nature
     subgroup:str # Such as animal-mammal
     texts:list[tuple[str,str]] # (who wrote it, text)
+
 def clean(
     text:str, # As published
 )->str: # Plain quotes, single spaces

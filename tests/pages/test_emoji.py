@@ -11,6 +11,7 @@ from PIL import Image
 from tqdm import tqdm
 from itr_nb.core import ArgumentError,atomic_path,cache_home
 from itr_nb.data import CaptionPairs,Splits,Take,fingerprint_of,npy_header,to_rgb
+import textwrap
 from fastcore.test import *
 
 def test_render_svg():
