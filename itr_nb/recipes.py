@@ -17,7 +17,6 @@ from operator import add
 from pathlib import Path
 
 import tomli_w
-from torch import nn
 
 from .core import *
 from .losses.triplet import *

@@ -1,7 +1,7 @@
 """Find a Chromium for the test that opens the site; `--install` fetches Debian's when there is none and we may
 
 Playwright from PyPI drives it, so its own browsers are not needed."""
-import argparse,os,shutil,subprocess,sys
+import argparse,os,shutil,subprocess
 
 names = 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'
 

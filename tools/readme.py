@@ -23,14 +23,14 @@ def fenced(text, language=''):
     fence = '```' if '```' not in text else '````'
     return f'{fence}{language}\n{text.rstrip()}\n{fence}'
 
-def output(o, files):
+def output(o, files, alt=''):
     "One output as Markdown; a picture becomes a file in `files`"
     if o['output_type']=='stream': return fenced(text_of(o['text']))
     data = o.get('data', {})
     if 'image/png' in data:
         name = f'{pictures}/figure-{len(files)+1}.png'
         files[root/name] = base64.b64decode(text_of(data['image/png']))
-        return f'![]({name})'
+        return f'![{alt}]({name})'
     if 'text/markdown' in data: return from_root(text_of(data['text/markdown']))
     if 'text/html' in data: return text_of(data['text/html'])
     return fenced(text_of(data['text/plain'])) if 'text/plain' in data else ''
@@ -45,7 +45,7 @@ def readme(path=nbs/'index.ipynb'):
         else:
             code = re.sub(r'^#\|.*\n?', '', cell.source, flags=re.M).strip()
             if code and d.get('echo')!='false': parts.append(fenced(code, 'python'))
-            if d.get('output')!='false': parts += [t for o in cell.outputs if (t:=output(o, files))]
+            if d.get('output')!='false': parts += [t for o in cell.outputs if (t:=output(o, files, d.get('fig-alt', '')))]
     head = '<!-- Made from nbs/index.ipynb by `make export`: edit that. -->'
     return '\n\n'.join([head, *parts])+'\n',files
 
