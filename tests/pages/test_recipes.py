@@ -7,7 +7,6 @@ from importlib.resources import files
 from operator import add
 from pathlib import Path
 import tomli_w
-from torch import nn
 from itr_nb.core import *
 from itr_nb.losses.triplet import *
 from itr_nb.losses.infonce import *
