@@ -251,16 +251,6 @@ def one_step(self:Learner, batches:Sequence[Batch]): # The batches of one optimi
     self.run('after_step')
 
 # %% ../nbs/40_learner.ipynb #b068785b
-def grouped(xs:Iterable, n:int)->Iterable[list]:
-    "Lists of `n`; the last may be shorter"
-    group = []
-    for x in xs:
-        group.append(x)
-        if len(group)==n:
-            yield group
-            group = []
-    if group: yield group
-
 @patch
 def one_epoch(self:Learner):
     "The batches of the epoch that are not yet in the weights, then validation"
@@ -279,6 +269,16 @@ def one_epoch(self:Learner):
     self.epoch_done = True
     self.run('after_epoch')
     self.epoch,self.done,self.sums,self.epoch_done = self.epoch+1,0,{},False
+
+def grouped(xs:Iterable, n:int)->Iterable[list]:
+    "Lists of `n`; the last may be shorter"
+    group = []
+    for x in xs:
+        group.append(x)
+        if len(group)==n:
+            yield group
+            group = []
+    if group: yield group
 
 # %% ../nbs/40_learner.ipynb #ce633bc4
 @patch
