@@ -2,8 +2,8 @@
 
 nbdev processes the notebooks into _proc, as it would for Quarto, and smalldocs renders them with the same _quarto.yml. What smalldocs
 does differently is mended here: pages get the names that nbdev gives them (00_core.ipynb → core.html), links to the hosted pages become
-links within the site, KaTeX lies beside the pages, and no font comes from elsewhere."""
-import argparse,os,re,shutil,sys,tempfile
+links within the site, KaTeX lies beside the pages, no font comes from elsewhere, and figures stand in their true size."""
+import argparse,base64,os,re,shutil,struct,sys,tempfile
 from pathlib import Path
 
 root = Path(__file__).resolve().parents[1]
@@ -51,6 +51,15 @@ def make_links_local(folder, url):
                 if md: o['data']['text/markdown'] = ''.join(md).replace(f']({url}', '](/')
         write_nb(nb, path)
 
+def true_size(img):
+    "An `<img>` tag whose PNG says how many dots it has an inch, as wide as that asks for at 96 pixels an inch"
+    head = base64.b64decode(img[1])
+    at = head.find(b'pHYs')
+    if at<0: return img[0]
+    dots,unit = struct.unpack('>I4xB', head[at+4:at+13])
+    inches = struct.unpack('>I', head[16:20])[0]/(dots*.0254)
+    return img[0].replace('<img ', f'<img width="{inches*96:.0f}" ') if unit==1 else img[0]
+
 def render(folder, out):
     "Render processed notebooks into `out`; what smalldocs warns of, broken links above all"
     layout.KATEX = 'KATEX' # replaced below by a path relative to the page
@@ -60,7 +69,8 @@ def render(folder, out):
     katex.unpack(out/'site_libs'/'katex')
     for page in out.rglob('*.html'):
         up = '../'*(len(page.relative_to(out).parts)-1)
-        page.write_text(re.sub(r'(href|src)="KATEX/', rf'\1="{up}site_libs/katex/', page.read_text(encoding='utf-8')), encoding='utf-8')
+        text = re.sub(r'(href|src)="KATEX/', rf'\1="{up}site_libs/katex/', page.read_text(encoding='utf-8'))
+        page.write_text(re.sub(r'<img src="data:image/png;base64,([A-Za-z0-9+/]{400})', true_size, text), encoding='utf-8')
     for css in (out/'site_libs').rglob('*.css'):
         css.write_text(re.sub(r'@import url\(https?:[^)]*\);?', '', css.read_text(encoding='utf-8')), encoding='utf-8')
     return [w for w in s.warnings if not expected.search(w)]
