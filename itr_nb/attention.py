@@ -1,4 +1,4 @@
-"""One vector for an image or a caption: the mean of its parts, or a mean that learns where to look
+"""One vector for an image or a caption, by a mean that learns where to look; and one for every word, of what it sees in the image
 
 Docs: https://itr-nb.github.io/itr_nb/attention.html.md"""
 
@@ -42,7 +42,6 @@ class RegionNorm(nn.BatchNorm1d):
         if x.shape[1]!=self.num_features: raise ArgumentError('local', f'exactly {self.num_features} regions, the released layout', x)
         return super().forward(x)
 
-# %% ../nbs/11_attention.ipynb #d53b45d5
 class FeatureNorm(nn.BatchNorm1d):
     "Batch norm of each feature over the real parts of all items: any number of them, in any order"
     def forward(self,
