@@ -1,4 +1,4 @@
-"""A weight for each similarity of a pair, so that "a" and "the" do not drown the rest
+"""A weight for each similarity of a pair, so that *a* and *the* do not drown the rest
 
 Docs: https://itr-nb.github.io/itr_nb/reason.saf.html.md"""
 
@@ -47,7 +47,7 @@ class NodeNorm(nn.BatchNorm1d):
     ):
         "Running statistics as if each caption had updated them in turn, in closed form"
         t = mean.numel()
-        share = self.momentum*(1-self.momentum)**torch.arange(t-1, -1, -1, device=mean.device)
+        share = self.momentum*(1-self.momentum)**torch.arange(t-1, -1, -1, device=mean.device, dtype=self.running_mean.dtype)
         for running,new in ((self.running_mean, mean), (self.running_var, var*count/(count-1))):
             running.copy_((1-self.momentum)**t*running+(share*new.flatten()).sum())
         self.num_batches_tracked += t
