@@ -1,4 +1,4 @@
-"""A score for every image with every caption, in memory that an argument bounds
+"""How alike an image and a caption are, as a number or as a vector, and every pair of them in memory that an argument bounds
 
 Docs: https://itr-nb.github.io/itr_nb/similarity.html.md"""
 
