@@ -188,3 +188,52 @@ def learn(filtered, empty, updates=150):
     nodes,true = draw_nodes(50, 50, empty, g)
     right = (reader.eval()(nodes)>0)==(true>0)
     return reader.requires_grad_(False),right.float().mean().item()
+
+def running(order):
+    saf = shuffled(SAF(4), 1).double().requires_grad_(False)
+    saf(X[:,order], mask[order])
+    return [round(v, 3) for v in stats(saf)[:2]]
+
+def refusal(fn, *args, **kw):
+    try: fn(*args, **kw)
+    except ArgumentError as e: print(e)
+
+def test_saf_errors():
+    saf,x = SAF(4),torch.zeros(3, 2, 5, 4)
+    with expect_fail(ArgumentError, "norm: expected 'caption' or 'pairs'"): SAF(4, 'batch')
+    for bad in (x[0], x[...,:3], x[:,:,:0]):
+        with expect_fail(ArgumentError, 'nodes: expected shape ('): saf(bad)
+    for bad in (torch.ones(3,2,5), torch.ones(3,5).bool(), torch.ones(2,4).bool()):
+        with expect_fail(ArgumentError, 'mask: expected booleans that fit (3, 2, 5)'): saf(x, bad)
+    gap = torch.ones(2,5).bool()
+    gap[1] = False
+    for nodes,mask in ((x, gap), (x[:1,:,:1], None)):
+        with expect_fail(ArgumentError, 'two real nodes or more'): saf(nodes, mask)
+    test_eq(stats(saf), [0., 1., 0])
+
+def test_saf_edges():
+    X,mask = some_nodes()
+    saf = shuffled(SAF(4), 2).double().requires_grad_(False).eval()
+    gap = mask.clone()
+    gap[1] = False
+    test_eq(saf(X, gap)[:,1].abs().sum(), 0); test_close(saf(X, gap)[:,0], saf(X, mask)[:,0], eps=1e-12)
+    test_eq(saf(X[:0], mask).shape, (0,3,4))
+    saf.fc.bias.fill_(-1e4)
+    assert saf(X, mask).isfinite().all()
+    same = SAF(4).double().requires_grad_(False)(X[:1,:1,:1].expand(2,3,5,4))
+    test_close(same, X[0,0,0].expand(2,3,4), eps=1e-7)
+
+def test_saf_half():
+    X = l2norm(torch.randn(64, 2, 40, 4, generator=torch.Generator().manual_seed(0)))
+    full,half = (shuffled(SAF(4), 2).requires_grad_(False) for _ in range(2))
+    full,half = full(X),half.bfloat16()(X.bfloat16())
+    test_eq(half.dtype, torch.bfloat16)
+    assert ((half.float()-full).norm()/full.norm()).item()<.03
+    x = (torch.randn(2000, 1, 8, generator=torch.Generator().manual_seed(1))+3).bfloat16()
+    test_close(NodeNorm().bfloat16().statistics(x.float(), torch.ones_like(x).bool())[0].item(), x.double().mean().item(), eps=1e-4)
+    test_eq(NodeNorm()(x, torch.ones_like(x).bool()).dtype, torch.float32)
+
+def bias_gradient(norm, training):
+    saf = shuffled(SAF(4, norm), 1).double().train(training)
+    (saf(X, mask)[...,0]).sum().backward()
+    return saf.fc.bias.grad.abs().item()>1e-9
