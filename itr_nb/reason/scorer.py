@@ -66,7 +66,8 @@ class SGRAFScorer(nn.Module):
             if given not in known[name]: raise ArgumentError(name, ' or '.join(map(repr, known[name])), given)
         if not (use_global or use_local): raise ArgumentError('use_local', 'True where use_global is False', use_local)
         if similarity=='cosine' and kind!='none': raise ArgumentError('kind', "'none' with similarity='cosine': one number a node leaves nothing to reason on", kind)
-        self.kind,self.dim,self.direction,self.similarity = kind,dim,direction,similarity
+        self.kind,self.dim,self.sim_dim = kind,dim,1 if similarity=='cosine' else sim_dim
+        self.direction,self.similarity = direction,similarity
         self.use_global,self.use_local = use_global,use_local
         self.attention = dict(smooth=smooth, clip=clip, norm=norm_attended)
         compare = ScalarSimilarity if similarity=='cosine' else lambda: SimilarityVector(dim, sim_dim)
@@ -153,4 +154,4 @@ def pair_bytes(self:SGRAFScorer,
 )->int: # Bytes that one pair takes while it is scored without a graph
     "What `all_pairs` plans its blocks with"
     n = words if self.direction=='t2i' else regions
-    return itemsize*(3*regions*words + 3*n*dim)
+    return itemsize*(3*regions*words + 3*n*dim + (n+1)*self.sim_dim)

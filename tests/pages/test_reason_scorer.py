@@ -203,6 +203,7 @@ def test_read_out_is_precise():
         test_close(got, near.sum(-1).sigmoid(), eps=1e-6)
 
 def test_pair_bytes():
-    words,regions = scorer_of().pair_bytes(36, 12, 1024, 4),scorer_of(direction='i2t').pair_bytes(36, 12, 1024, 4)
-    test_eq(words, 4*(3*36*12+3*12*1024))
-    assert regions>2*words
+    cost = lambda **kw: SGRAFScorer(**kw).pair_bytes(36, 12, 1024, 4)
+    test_eq(cost(), 165_952)
+    test_eq(cost(direction='i2t'), 4*(3*36*12+3*36*1024+37*256))
+    test_eq(cost(kind='none', similarity='cosine'), 4*(3*36*12+3*12*1024+13))
