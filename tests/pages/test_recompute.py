@@ -35,7 +35,14 @@ def graph_bytes(f):
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x): out = f()
     return sum(seen.values())
 
-def kept_by(b): return graph_bytes(lambda: scorer(*some_states(b, [5]*b)))
+def with_grad(states):
+    for s in states: s.glob.requires_grad_(); s.local.requires_grad_()
+    return states
+
+def kept_by(b):
+    "Bytes for a batch of b, whose states come from encoders that train"
+    states = with_grad(some_states(b, [5]*b))
+    return graph_bytes(lambda: scorer(*states))
 
 def hardest(s, margin=.2):
     "Hardest-negative hinge loss, SGRAF Eq. (10)"
@@ -193,7 +200,10 @@ def train(loss, steps=30):
 
 def all_negatives(s, margin=.2): return every(s, margin)
 
-def kept_now(b): return graph_bytes(lambda: recompute(scorer, *some_states(b, [5]*b)))
+def kept_now(b):
+    "The same with `recompute`"
+    states = with_grad(some_states(b, [5]*b))
+    return graph_bytes(lambda: recompute(scorer, *states))
 
 def test_small():
     one = some_states(1, [3])
