@@ -31,7 +31,6 @@ def test_unit_back():
     want, = torch.autograd.grad(l2norm(x), x, g)
     got = unit_back(g.clone(), l2norm(x).detach(), x.detach().norm(dim=1, keepdim=True))
     test_close(got, want, eps=1e-9)
-    return got
 
 def some_states(n, lengths, dim=16, regions=5, seed=0, dtype=torch.double):
     "n images, and a caption of each of `lengths`"
@@ -63,7 +62,6 @@ def test_the_same_whatever_it_is_made_of():
         torch.manual_seed(1)
         f = SGRAFScorer(kind, 16, 8, direction=direction, clip=clip, norm_attended=norm).double()
         assert worst(by_fast(f, *states), by_equations_ref(f, *states))<1e-12, (kind, direction, clip, norm)
-    return True
 
 def test_options():
     options = [dict(kind='SGR'), dict(kind='SAF'), dict(kind='none'), dict(kind='SGR', use_global=False), dict(kind='SAF', use_local=False),
@@ -76,7 +74,6 @@ def test_options():
             want = by_equations_ref(f, *states)
             found += [worst(by_fast(f, *states), want), worst(by_fast(f, *states, rows=7), want), worst(by_both(f, *states), want)]
     test_eq(max(found)<1e-12, True)
-    return len(found)
 
 def test_gradcheck():
     for norm in (True,False):
@@ -85,7 +82,6 @@ def test_gradcheck():
         fc = SimilarityVector(4, 3).double().fc
         xs = [x.clone().requires_grad_() for x in (images.local, texts.local, fc.weight.detach(), fc.bias.detach())]
         assert torch.autograd.gradcheck(lambda v,q,w,b: compare_attended(v, q, images.mask, texts.mask, w, b, norm=norm, rows=4), xs)
-    return images.mask
 
 def test_key_bias():
     torch.manual_seed(0)
@@ -95,7 +91,6 @@ def test_key_bias():
     noise, = torch.autograd.grad(sgr(nodes).sum(), bias)
     test_eq(float(noise.abs().max())<1e-12, True)
     test_close(reason_folded(sgr, nodes), sgr(nodes), eps=1e-12)
-    return noise.abs().max()<1e-12
 
 def graph_bytes(f):
     "Bytes that autograd keeps while `f` runs, each storage once"
@@ -131,4 +126,3 @@ def test_autocast():
     f,states = SGRAFScorer('SGR', 16, 8),some_states(3, [2,3], dtype=torch.float)
     with torch.autocast('cpu', torch.bfloat16): a,b = FastSGRAF(f)(*states),f(*states)
     test_eq(float((a-b).detach().abs().max())<.02, True)
-    return a.dtype

@@ -75,7 +75,6 @@ def test_by_hand():
     s.backward(torch.tensor([[1.,0],[0,-1]]))
     test_eq(s.tolist(), [[10,14],[30,42]])
     test_eq([f.weight.grad.item(), v.glob.grad.flatten().tolist(), t.glob.grad.flatten().tolist()], [-16, [10,-14], [2,-6]])
-    return f.weight.grad, v.glob.grad.flatten()
 
 def everything(score, scorer, images, texts, loss):
     "Scores, gradients of the four states and of all weights, buffers afterwards"
@@ -107,7 +106,6 @@ def test_whole_graph():
                 want = whole_ref(f, *states, loss)
                 found += [worst(ours(f, *states, loss, budget=b), want) for b in (2**28, 9*pair_cost(f, states[0])(7))]
     test_eq(max(found)<1e-12, True)
-    return len(found)
 
 def test_gradcheck():
     images,texts = some_states(2, [2,1,2], regions=3)
@@ -116,7 +114,6 @@ def test_gradcheck():
         def scores(ig, il, tg, tl): return recompute(f, ImageStates(ig, il, images.mask), TextStates(tg, tl, texts.mask), budget=2*pair_cost(f, images)(2))
         xs = [x.clone().requires_grad_() for x in (images.glob, images.local, texts.glob, texts.local)]
         assert torch.autograd.gradcheck(scores, xs, atol=1e-4)
-    return True
 
 def test_a_weight_by_differences():
     f,(images,texts),step = a_scorer('SAF'),some_states(4, [2,3,3]),1e-6
@@ -127,7 +124,6 @@ def test_a_weight_by_differences():
         with torch.no_grad(): other.compare_local.fc.weight[1,2] += d
         return sh(other(images, texts))
     test_close(g, (at(step)-at(-step))/(2*step), eps=1e-6)
-    return g
 
 def test_padding():
     images,texts = some_states(6, [3,5,2,5,4,1])
@@ -138,7 +134,6 @@ def test_padding():
         test_close(b[4][:,5:], torch.zeros(6, 4, 16), eps=1e-12)
         b[4] = b[4][:,:5]
         test_eq(worst(a, b)<1e-12, True)
-    return b[4].shape
 
 def test_running_statistics_once():
     (images,texts),f = some_states(5, [3,3,4,2]),a_scorer('SAF')
@@ -147,7 +142,6 @@ def test_running_statistics_once():
     sh(other(images, texts)).backward()
     for name in ('running_mean','running_var','num_batches_tracked'): test_close(getattr(f.reason.bn, name), getattr(other.reason.bn, name), eps=1e-12)
     test_eq({len(images[p.images]) for p in plan_pieces(f, images, texts, 5*pair_cost(f, images)(4))}, {5})
-    return f.reason.bn.num_batches_tracked
 
 def test_autocast():
     states = some_states(8, [3,4,4,2,3,4,2,3], dtype=torch.float)
@@ -162,7 +156,6 @@ def test_autocast():
     with torch.autocast('cpu', torch.bfloat16): s = recompute(f, *states)
     sh(s).backward()
     test_eq(set(seen), {torch.bfloat16})
-    return len(seen)
 
 class Counted:
     "Counts the pairs that are scored with a graph"
@@ -185,7 +178,6 @@ def test_at_most_three_a_pair():
     share = rebuilt(f, *states, hardest)
     test_eq(2/24<share<=3/24, True)
     test_eq(rebuilt(f, *states, sh), 1)
-    return share
 
 def train(loss, steps=30):
     (im,tx),f,shares = some_states(24, [4,5,6]*8, seed=5),a_scorer(seed=1),[]
@@ -211,7 +203,6 @@ def test_small():
     f = Counted(a_scorer())
     (0*recompute(f, *one)).sum().backward()
     test_eq([f.n, float(f.scorer.head.weight.grad.abs().max())], [0, 0])
-    return f.n
 
 def test_a_function():
     images,texts = some_states(12, [3]*12)
@@ -219,7 +210,6 @@ def test_a_function():
         x = images.glob.clone().requires_grad_()
         return torch.autograd.grad(mh(score(ImageStates(x, images.local, images.mask), texts)), x)[0]
     test_close(both(lambda i,t: recompute(cosine, i, t)), both(cosine), eps=1e-12)
-    return both(cosine).shape
 
 def test_refused():
     states = some_states(3, [2,4])
