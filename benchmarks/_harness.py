@@ -14,6 +14,7 @@ class Case:
     tolerance:float = 1e-5 # Largest difference allowed, relative to the largest value of the first form (and at least to 1)
     tolerances:dict[str,float] = field(default_factory=dict) # Where a form may differ by another amount
     work:float|None = None # Floating point operations, for a rate
+    more:dict[str,dict] = field(default_factory=dict) # Other numbers of a form, to be shown and written as they are
 
 def tensors(x): return [torch.as_tensor(t).detach().double().cpu() for t in (x if isinstance(x, (list,tuple)) else [x])]
 
@@ -45,6 +46,7 @@ def measure(case, repeats, device):
         diff,limit = difference(results[k], results[first]),case.tolerances.get(k, case.tolerance)
         forms[k] = dict(wall_ms=wall*1e3, cpu_ms=cpu*1e3, ratio=median[first][0]/wall, max_difference=diff, allowed=limit, exact=diff<=limit)
         if case.work: forms[k]['gflops'] = case.work/wall/1e9
+        forms[k] |= case.more.get(k, {})
     return dict(name=case.name, size=case.size, repeats=repeats, forms=forms)
 
 def machine(device):
@@ -56,8 +58,10 @@ def show(result):
     print(f"{result['name']}  {' '.join(f'{k}={v}' for k,v in result['size'].items())}", file=sys.stderr)
     for k,f in result['forms'].items():
         rate = f"  {f['gflops']:8.1f} GFLOP/s" if 'gflops' in f else ''
-        print(f"  {k:<14} {f['wall_ms']:10.3f} ms wall {f['cpu_ms']:10.3f} ms CPU  {f['ratio']:7.2f}x  difference {f['max_difference']:.1e}"
-              f"{rate}{'' if f['exact'] else '  DIFFERS'}", file=sys.stderr)
+        known = {'wall_ms','cpu_ms','ratio','max_difference','allowed','exact','gflops'}
+        more = ''.join(f'  {n} {x:.2f}' for n,x in f.items() if n not in known)
+        print(f"  {k:<16} {f['wall_ms']:10.3f} ms wall {f['cpu_ms']:10.3f} ms CPU  {f['ratio']:7.2f}x  difference {f['max_difference']:.1e}"
+              f"{rate}{more}{'' if f['exact'] else '  DIFFERS'}", file=sys.stderr)
 
 def bench(
     name:str, # The benchmark's name

@@ -9,7 +9,7 @@ __all__ = ['TABLES', 'LOSSES', 'Recipe', 'book', 'load_recipe', 'save_recipe', '
            'build_learner']
 
 # %% ../nbs/61_recipes.ipynb #5e2a2d13
-import tomllib
+import inspect,tomllib
 from dataclasses import asdict,dataclass,field
 from functools import reduce
 from importlib.resources import files
@@ -40,7 +40,7 @@ class Recipe:
     data:str # The data set it was made for, as `itr train --data` takes it
     image:dict # How an image becomes features: `encoder`, `size`, `grid`; `regions` encodes every box by itself
     text:dict # How a text becomes features (`encoder` of sentences) or tokens (`encoder` 'gru', 'lstm'; `min_count`)
-    model:dict # `kind`, a factory of `models`, and its arguments
+    model:dict # `kind`, a factory of `models`; `args`, its arguments by position; all other keys, by name
     loss:dict # Name of a term -> its `weight` and arguments
     train:dict # Epochs, batch size, optimiser, schedule, seed
     source:dict = field(default_factory=dict) # Where each table's values come from
@@ -104,10 +104,12 @@ def build_model(
     text_dim:int, # Width of the text features, or size of the vocabulary
 )->RetrievalModel: # Untrained; its weights drawn with the recipe's seed
     "The model that a recipe names, for data of these widths"
-    kind,kw = recipe.model['kind'],{k:v for k,v in recipe.model.items() if k!='kind'}
+    kw = dict(recipe.model)
+    kind,args = kw.pop('kind'),kw.pop('args', [])
     text = recipe.text['encoder'] if recipe.text['encoder'] in ('gru', 'lstm') else 'words'
     seed_everything(recipe.train.get('seed', 0))
-    try: return FACTORIES[kind](image_dim=image_dim, text_dim=text_dim, text=text, **kw)
+    size = 'vocab_size' if text!='words' and 'vocab_size' in inspect.signature(FACTORIES[kind]).parameters else 'text_dim'
+    try: return FACTORIES[kind](*args, image_dim=image_dim, text=text, **{size:text_dim}, **kw)
     except TypeError as e: raise ArgumentError(f'recipe {recipe.name} [model]', f'arguments of {kind}', str(e)) from e
 
 # %% ../nbs/61_recipes.ipynb #a6e3fc9b

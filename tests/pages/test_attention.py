@@ -151,10 +151,6 @@ def reversal(regions):
     mask = torch.ones(X.shape[:2], dtype=torch.bool)
     with torch.no_grad(): return (pool(X, mask)*pool(X.flip(1), mask)).sum(-1)
 
-def test_released_form_depends_on_order():
-    assert reversal(6).min()<.999
-    test_close(reversal('any'), torch.ones(64), eps=1e-5)
-
 def toy_images(n_back, b=64, d=16, seed=0):
     g = torch.Generator().manual_seed(seed)
     objects = l2norm(torch.randn(8, d, generator=torch.Generator().manual_seed(9)))
@@ -177,10 +173,90 @@ def towards(pool,n):
     x,mask,want = toy_images(n,b=256,seed=2000)
     return (pool(x,mask)*want).sum(-1).mean()
 
+def test_released_form_depends_on_order():
+    assert reversal(6).min()<.999
+    test_close(reversal('any'), torch.ones(64), eps=1e-5)
+
 def test_attention_learns():
     pool,(x,mask,want) = train_toy(150),toy_images(7, seed=1000)
     assert (pool(x, mask)*want).sum(-1).mean()>(MeanPooling()(x, mask)*want).sum(-1).mean()+.2
     assert pool.weights(x, mask)[:,0].mean()>.35
+
+def cos_ref(u, v): return sum(p*q for p,q in zip(u, v))/math.sqrt(sum(p*p for p in u)*sum(q*q for q in v))
+
+def cross_ref(V, T, smooth, slope, norm):
+    "α by region and word, and what each word sees"
+    c = [[cos_ref(v, t) for t in T] for v in V]
+    c = [[x if x>0 else slope*x for x in row] for row in c]
+    c = [[x/(math.sqrt(sum(y*y for y in row))+1e-8) for x in row] for row in c]
+    alpha,seen = [[0.]*len(T) for _ in V],[]
+    for j in range(len(T)):
+        total = sum(math.exp(smooth*row[j]) for row in c)
+        for i,row in enumerate(c): alpha[i][j] = math.exp(smooth*row[j])/total
+        x = [sum(alpha[i][j]*v[k] for i,v in enumerate(V)) for k in range(len(T[0]))]
+        n = math.sqrt(sum(y*y for y in x))
+        seen.append([y/(n+1e-8) for y in x] if norm else x)
+    return alpha,seen
+
+def pairs(n_regions=(4,2,1), n_words=(3,5,1,2), d=5):
+    "Unit regions and words with masks; padding holds sevens"
+    make = lambda n,seed: (nn.functional.normalize(parts(len(n), max(n), d, seed), dim=-1), lengths_to_mask(torch.tensor(n)))
+    (V,vm),(T,tm) = make(n_regions, 1),make(n_words, 2)
+    return V.masked_fill(~vm[...,None], 7),T.masked_fill(~tm[...,None], 7),vm,tm
+
+def test_cross_attention_reference():
+    V,T,vm,tm = pairs()
+    for kw in (dict(), dict(clip='relu'), dict(norm=False), dict(smooth=4., clip='relu', norm=False), dict(smooth=0.)):
+        alpha,seen = (f(V, T, vm, tm, **kw) for f in (lambda *a,norm=True,**k: attention_weights(*a, **k), cross_attention))
+        test_eq([alpha.shape, seen.shape], [(3,4,4,5), (3,4,5,5)])
+        for i,n in enumerate(vm.sum(1)):
+            for t,w in enumerate(tm.sum(1)):
+                slope = 0. if kw.get('clip')=='relu' else .1
+                want = cross_ref(V[i,:n].tolist(), T[t,:w].tolist(), kw.get('smooth', 9.), slope, kw.get('norm', True))
+                test_close(alpha[i,t,:n,:w], torch.tensor(want[0], dtype=torch.double), eps=1e-9)
+                test_close(seen[i,t,:w], torch.tensor(want[1], dtype=torch.double), eps=1e-9)
+                test_eq([alpha[i,t,n:].abs().sum(), alpha[i,t,:,w:].abs().sum(), seen[i,t,w:].abs().sum()], [0,0,0])
+
+def test_cross_attention_by_hand():
+    V,T,both = torch.eye(2)[None],torch.tensor([[[0,1.], [.6,.8]]]),torch.ones(1, 2, dtype=torch.bool)
+    test_close(attention_weights(V, T, both, both)[0,0], torch.tensor([[.000887,.96700], [.999113,.03300]]), eps=1e-5)
+    test_close(cross_attention(V, T, both, both)[0,0,1], torch.tensor([.99942,.03411]), eps=1e-5)
+    test_close(cross_attention(V, T, both, both, norm=False)[0,0,1], torch.tensor([.96700,.03300]), eps=1e-5)
+
+def test_cross_attention_gradcheck():
+    V,T,vm,tm = pairs((3,1,0), (2,1))
+    for kw in (dict(), dict(clip='relu', norm=False), dict(smooth=2.)):
+        assert torch.autograd.gradcheck(lambda v,t: cross_attention(v, t, vm, tm, **kw), (V.requires_grad_(), T.requires_grad_()))
+
+def test_regions_look_at_words():
+    V,T,vm,tm = pairs()
+    got = cross_attention(T, V, tm, vm)
+    test_eq(got.shape, (4,3,4,5))
+    for i,n in enumerate(vm.sum(1)):
+        for t,w in enumerate(tm.sum(1)):
+            want = cross_ref(T[t,:w].tolist(), V[i,:n].tolist(), 9., .1, True)[1]
+            test_close(got[t,i,:n], torch.tensor(want, dtype=torch.double), eps=1e-9)
+
+def test_cross_attention_invariances():
+    V,T,vm,tm = pairs()
+    want,p,q = cross_attention(V, T, vm, tm),torch.tensor([2,0,3,1]),torch.tensor([4,0,2,1,3])
+    test_close(cross_attention(V[:,p], T, vm[:,p], tm), want, eps=1e-12)
+    test_close(attention_weights(V[:,p], T, vm[:,p], tm), attention_weights(V, T, vm, tm)[:,:,p], eps=1e-12)
+    test_close(cross_attention(V, T[:,q], vm, tm[:,q]), want[:,:,q], eps=1e-12)
+    wide = [nn.functional.pad(x.masked_fill(~m[...,None], torch.nan), (0,0,0,2), value=torch.nan) for x,m in ((V,vm), (T,tm))]
+    got = cross_attention(*(x.requires_grad_() for x in wide), *(nn.functional.pad(m, (0,2)) for m in (vm,tm)))
+    test_close(got[:,:,:5].detach(), want, eps=1e-12); test_eq(got[:,:,5:].abs().sum().item(), 0)
+    got.sum().backward()
+    assert all(torch.isfinite(x.grad).all() for x in wide)
+    for i in range(3):
+        for t in range(4): test_close(cross_attention(V[i:i+1], T[t:t+1], vm[i:i+1], tm[t:t+1])[0,0], want[i,t], eps=1e-12)
+
+def test_temperature():
+    V,T,vm,tm = pairs()
+    test_close(cross_attention(V, T, vm, tm, smooth=0., norm=False), masked_mean(V, vm)[:,None,None]*tm[:,:,None], eps=1e-12)
+    mass = [attention_weights(V, T, vm, tm, s)[0,0].amax(0)[:3] for s in (0.,1.,9.,100.,1e4)]
+    for a,b in zip(mass, mass[1:]): assert (a<b+1e-12).all()
+    test_close(mass[-1], torch.ones(3), eps=1e-6)
 
 def test_nothing_real():
     none = lengths_to_mask(torch.tensor([2,3,0]), 3)
@@ -199,6 +275,28 @@ def test_half_precision():
         with torch.autocast('cpu', torch.bfloat16): test_close(pool(X, mask).float(), want, eps=3e-2)
         test_close(pool.bfloat16()(X.bfloat16(), mask).float(), want, eps=3e-2)
 
+def test_one_word():
+    c = torch.tensor([.9,.1,-.1,-.8])
+    V,m = torch.stack([c,(1-c**2).sqrt()], 1)[None],torch.ones(1, 4, dtype=torch.bool)
+    for clip,low in (('leaky',-1), ('relu',0)):
+        want = torch.softmax(9.*torch.tensor([1,1,low,low]), 0)
+        test_close(attention_weights(V, torch.tensor([[[1.,0]]]), m, m[:,:1], clip=clip)[0,0,:,0], want, eps=1e-5)
+
+def test_nothing_to_see():
+    V,T,vm,tm = pairs((3,0), (2,0))
+    for f in (attention_weights, cross_attention):
+        out = f(V.requires_grad_(), T.requires_grad_(), vm, tm); out.sum().backward()
+        test_eq([out[1].abs().sum().item(), out[:,1].abs().sum().item()], [0,0])
+        assert torch.isfinite(V.grad).all() and torch.isfinite(T.grad).all()
+        test_eq([f(V[:0], T, vm[:0], tm).numel(), f(V, T[:0], vm, tm[:0]).numel()], [0,0])
+
+def test_cross_attention_half():
+    V,T,vm,tm = pairs(d=16)
+    V,T,want = V.float(),T.float(),cross_attention(V, T, vm, tm)
+    with torch.autocast('cpu', torch.bfloat16): test_close(cross_attention(V, T, vm, tm).double(), want, eps=5e-2)
+    half = cross_attention(V.bfloat16(), T.bfloat16(), vm, tm)
+    test_eq(half.dtype, torch.bfloat16); test_close(half.double(), want, eps=5e-2)
+
 def refusal(fn, *args, **kw):
     try: fn(*args, **kw)
     except ArgumentError as e: print(e)
@@ -214,7 +312,15 @@ def test_pooling_errors():
     for regions in ('all',0,-1,1.5):
         with expect_fail(ArgumentError, 'regions'): SelfAttentionPooling(4, regions)
 
+def test_cross_attention_errors():
+    V,T,vm,tm = pairs()
+    with expect_fail(ArgumentError, "clip: expected one of ['leaky', 'relu'], got 'gelu'"): cross_attention(V, T, vm, tm, clip='gelu')
+    with expect_fail(ArgumentError, 'query: expected a tensor of shape (t w 5)'): cross_attention(V, T[...,:4], vm, tm)
+    with expect_fail(ArgumentError, 'context: expected a tensor of shape (b n d)'): attention_weights(V[0], T, vm, tm)
+
 def scaled(factor):
     pool = hand_pool()
     pool.fc_score.weight.copy_(factor*torch.tensor([[-6.,0]]))
     return pool(photo, real)[0]
+
+def echoed(n): return attention_weights(regions, dog.expand(1, n, 2), both, torch.ones(1, n, dtype=torch.bool))[0,0,1,0]

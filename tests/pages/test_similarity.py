@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from itertools import groupby
 import torch
 from jaxtyping import Float,Int
-from torch import Tensor
+from torch import Tensor,nn
 from itr_nb.core import *
+from itr_nb.encoders import xavier_linear
 from fastcore.test import *
+from itr_nb.attention import cross_attention
 
 def numbers(seed): return torch.Generator().manual_seed(seed)
 
@@ -127,6 +129,86 @@ def padding(budget, ordered):
     else: done = sum(1000*len(t)*int(t.max()) for t in many.split(max(1, len(blocks[0].texts))))
     return len(blocks), 1-1000*many.sum().item()/done
 
+def kind_colour():
+    sim = SimilarityVector(3, 2).requires_grad_(False)
+    sim.fc.weight.copy_(torch.tensor([[1.,1,0], [0,0,1]])); sim.fc.bias.copy_(torch.tensor([.06,.08]))
+    return sim
+
+def unit_states(n_images, lengths, **kw):
+    "`some_states`, every vector of length 1"
+    return [type(s)(l2norm(s.glob), l2norm(s.local), s.mask) for s in some_states(n_images, lengths, **kw)]
+
+def similarity_ref(x, y, W, b):
+    "Eq. (1) with the released bias, in plain floats"
+    s = [sum(w*(p-q)*(p-q) for w,p,q in zip(row, x, y))+c for row,c in zip(W, b)]
+    n = sum(v*v for v in s)**.5
+    return [v/(n+1e-8) for v in s]
+
+def loose(dim, sim_dim, seed=0):
+    "A `SimilarityVector` whose weight and bias are drawn at random"
+    g,sim = torch.Generator().manual_seed(seed),SimilarityVector(dim, sim_dim).double().requires_grad_(False)
+    for p in sim.parameters(): p.copy_(torch.randn(p.shape, generator=g, dtype=p.dtype))
+    return sim
+
+def test_similarity_vector_reference():
+    (I,T),sim = unit_states(3, [2,4,1,3]),loose(6, 5)
+    W,b = sim.fc.weight.tolist(),sim.fc.bias.tolist()
+    want = [[similarity_ref(v, t, W, b) for t in T.glob.tolist()] for v in I.glob.tolist()]
+    test_close(sim(I.glob[:,None], T.glob), torch.tensor(want, dtype=torch.double), eps=1e-9)
+    seen = cross_attention(I.local, T.local, I.mask, T.mask)
+    want = [[[similarity_ref(a, t, W, b) for a,t in zip(*at)] for at in zip(row, T.local.tolist())] for row in seen.tolist()]
+    test_close(sim(seen, T.local), torch.tensor(want, dtype=torch.double), eps=1e-9)
+
+def test_similarity_vector_by_hand():
+    y,x1,x2 = torch.tensor([.6,.8,0]),torch.tensor([.8,.6,0]),torch.tensor([.576,.768,.28])
+    test_close(kind_colour()(torch.stack([x1,x2,y]), y), torch.tensor([[.86824,.49614], [.36245,.93201], [.6,.8]]), eps=1e-4)
+    test_eq(sum(p.numel() for p in SimilarityVector(1024).parameters()), 262_400)
+    fresh = SimilarityVector(1024)
+    test_eq(fresh.fc.bias.abs().sum().item(), 0)
+    test_close(fresh.fc.weight.abs().max().item(), (6/1280)**.5, eps=1e-4)
+
+def test_similarity_vector_gradcheck():
+    g,sim = torch.Generator().manual_seed(4),loose(3, 2)
+    x,y = (torch.randn(*n, 3, generator=g, dtype=torch.double, requires_grad=True) for n in ((2,1), (4,)))
+    W,b = (p.requires_grad_() for p in sim.parameters())
+    fn = lambda x,y,W,b: torch.func.functional_call(sim, {'fc.weight':W, 'fc.bias':b}, (x,y))
+    assert torch.autograd.gradcheck(fn, (x,y,W,b))
+
+def test_similarity_vector_invariances():
+    (I,T),sim = unit_states(3, [2,4,1,3]),loose(6, 5)
+    x,y = I.glob[:,None],T.glob
+    want = sim(x, y)
+    for other in (sim(y, x), sim(-x, -y), sim(x+3, y+3)): test_close(other, want, eps=1e-9)
+    test_close(want.norm(dim=-1), torch.ones(3, 4), eps=1e-7)
+    test_close(sim(x, x), l2norm(sim.fc.bias).expand(3, 1, 5), eps=1e-12)
+    for i in range(3): test_close(sim(I.glob[i], T.glob), want[i], eps=1e-12)
+
+def test_cosine_is_one_way():
+    (I,T),sim = unit_states(3, [2,4,1,3]),loose(6, 1)
+    sim.fc.weight.fill_(-.5); sim.fc.bias.fill_(1)
+    test_close(sim.fc((I.glob[:,None]-T.glob)**2)[...,0], cosine(I, T), eps=1e-7)
+
+def kinds(n, seed, dim=16):
+    g = torch.Generator().manual_seed(seed)
+    match,y = torch.randint(2, (n,), generator=g).bool(),torch.randn(n, dim, generator=g)
+    size = torch.cat([torch.where(match, .3, .6)[:,None].expand(-1, dim//2), (1.2*torch.rand(n, 1, generator=g)).expand(-1, dim//2)], 1)
+    return l2norm(y+size*torch.randn(n, dim, generator=g)), l2norm(y), match
+
+def fitted(vector, steps=300):
+    torch.manual_seed(0)
+    sim,head = SimilarityVector(16, 8),nn.Linear(8 if vector else 1, 1)
+    score = lambda x,y: head(sim(x, y) if vector else (x*y).sum(-1, keepdim=True))[:,0]
+    opt,(x,y,match) = torch.optim.Adam([*sim.parameters(), *head.parameters()], .03),kinds(400, 1)
+    for _ in range(steps):
+        loss = nn.functional.binary_cross_entropy_with_logits(score(x, y), match.float())
+        opt.zero_grad(); loss.backward(); opt.step()
+    return lambda x,y: score(x, y).detach()
+
+def test_similarity_vector_learns():
+    x,y,match = kinds(1000, 3)
+    right = [((fitted(v, 150)(x, y)>0)==match).float().mean() for v in (False,True)]
+    assert right[1]>right[0]+.08
+
 def across(images, texts): return cosine(images, texts).softmax(0)
 
 def refusal(fn, *args, **kw):
@@ -142,6 +224,18 @@ def test_similarity_errors():
     with expect_fail(ArgumentError, 'budget: expected at least 320'): all_pairs(attend, I, T, budget=319)
     for block in ((0,4), (4,0)):
         with expect_fail(ArgumentError, 'block'): all_pairs(attend, I, T, block=block)
+
+def test_similarity_vector_edges():
+    sim,x = SimilarityVector(3, 2),torch.ones(4, 3, requires_grad=True)
+    out = sim(x, x.detach()); out.sum().backward()
+    test_eq([out.abs().sum().item(), x.grad.abs().sum().item()], [0,0])
+    test_eq(sim(x[:0], x[:0]).shape, (0,2))
+    for args,name in (((x[:,:2],x), 'x'), ((x,x[:,:2]), 'y'), ((x[:,:1],x), 'x')):
+        with expect_fail(ArgumentError, f'{name}: expected vectors of width 3'): sim(*args)
+    (I,T),sim = unit_states(3, [2,4,1,3]),loose(6, 5)
+    x,y = I.glob[:,None],T.glob
+    half = sim.bfloat16()(x.bfloat16(), y.bfloat16())
+    test_eq(half.dtype, torch.bfloat16); test_close(half.double(), loose(6, 5)(x, y), eps=5e-2)
 
 def test_similarity_edges():
     I,T = some_states(3, [2,4])

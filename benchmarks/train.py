@@ -1,0 +1,45 @@
+"""A training step of the whole model, forward and backward: caption by caption against the fast form
+
+SGR with the hardest negatives (MH) and with all (SH), SAF with the hardest; the encoders run in all forms. Loss and all gradients
+must agree, and for SAF the running statistics of both forms start alike. The key bias of SGR is left out: its gradient is zero, and
+a form that computes it gives rounding noise."""
+import torch
+
+from benchmarks._harness import Case,bench
+from benchmarks._sgraf import a_batch,build,plain_step_scores,sizes
+from itr_nb.losses.triplet import triplet_loss
+from itr_nb.reason.fast import FastSGRAF
+from itr_nb.recompute import recompute
+
+def step(model, batch, scores, hardest):
+    "Loss and gradients; buffers are put back"
+    params = [p for k,p in model.named_parameters() if 'fc_key.bias' not in k]
+    def run():
+        before = [(b, b.clone()) for b in model.buffers()]
+        loss = triplet_loss(scores(), hardest=hardest)
+        grads = torch.autograd.grad(loss, params)
+        with torch.no_grad():
+            for b,x in before: b.copy_(x)
+        return [loss.detach(),*grads]
+    return run
+
+def forms_of(model, batch, kind, hardest):
+    def encoded(score): return lambda: score(model.encode_image(batch), model.encode_text(batch))
+    scores = {'by caption':lambda: plain_step_scores(model, batch), 'equations':encoded(model.scorer), 'fast':encoded(FastSGRAF(model.scorer)),
+        'fast, recompute':encoded(lambda i,t: recompute(FastSGRAF(model.scorer), i, t, budget=2**28))}
+    return {k:step(model, batch, f, hardest) for k,f in scores.items()}
+
+def cases(args):
+    size,b = sizes(args),args.batch or (8 if args.small else 128)
+    for kind,hardest in (('SGR',True), ('SAF',True), ('SGR',False)):
+        model,batch = build(kind, size, args.device),a_batch(b, size, args.device)
+        name = f'{kind} {"MH" if hardest else "SH"}'
+        if args.only and args.only!=name: continue
+        yield Case(name, forms_of(model, batch, kind, hardest), dict(b=b, **size), tolerance=1e-4)
+
+def options(p):
+    p.add_argument('--batch', type=int, help='pairs in a batch (default 128)')
+    p.add_argument('--only', help="one case, such as 'SGR MH'")
+    p.set_defaults(repeats=2)
+
+if __name__=='__main__': bench('train', cases, options)
