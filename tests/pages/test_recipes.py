@@ -23,18 +23,18 @@ def test_recipe_round_trip():
         with tempfile.TemporaryDirectory() as d: test_eq(load_recipe(save_recipe(recipe, Path(d)/'r.toml')), recipe)
 
 def test_build_model():
-    r = load_recipe('sgr-scenes', {'model.args':['none'], 'model.use_global':False})
+    r = load_recipe('sgraf-sgr-scenes', {'model.args':['none'], 'model.use_global':False})
     config = build_model(r, 12, 9).config
     test_eq([config[k] for k in ('kind','use_global','image_dim','vocab_size','text_dim','text')], ['none', False, 12, 9, None, 'gru'])
     test_eq(r.model['args'], ['none'])
-    r = load_recipe('sgr-scenes', {'text.encoder':'minilm'})
+    r = load_recipe('sgraf-sgr-scenes', {'text.encoder':'minilm'})
     test_eq([build_model(r, 12, 9).config[k] for k in ('text_dim','text')], [9, 'words'])
     r = load_recipe('dual-emoji', {'text.encoder':'gru'})
     test_eq([build_model(r, 12, 9).config[k] for k in ('text_dim','text')], [9, 'gru'])
 
 def test_paper_recipes():
-    totals = {'sgr-f30k':18_109_175, 'saf-f30k':17_517_306, 'sgr-coco':18_970_775, 'saf-coco':18_378_906}
-    drops = {'sgr-f30k':(40,30), 'saf-f30k':(30,20), 'sgr-coco':(20,10), 'saf-coco':(20,10)}
+    totals = {'sgraf-sgr-f30k':18_109_175, 'sgraf-saf-f30k':17_517_306, 'sgraf-sgr-coco':18_970_775, 'sgraf-saf-coco':18_378_906}
+    drops = {'sgraf-sgr-f30k':(40,30), 'sgraf-saf-f30k':(30,20), 'sgraf-sgr-coco':(20,10), 'sgraf-saf-coco':(20,10)}
     for name,total in totals.items():
         r = load_recipe(name)
         with torch.device('meta'): n = sum(p.numel() for p in build_model(r, 2048, 11_353 if 'coco' in name else 8481).parameters())
@@ -82,7 +82,7 @@ def test_train_table_arrives():
 def refusals():
     bad = [lambda: load_recipe('dual-emojis'), lambda: load_recipe('dual-emoji', {'epochs':3}), lambda: load_recipe('dual-emoji', {'model.kind':'clipp'}),
         lambda: build_loss(load_recipe('dual-emoji', {'loss.infonce.margin':.2})), lambda: build_model(load_recipe('dual-emoji', {'model.width':9}), 4, 4),
-        lambda: build_model(load_recipe('sgr-scenes', {'model.args':['SGRAF']}), 4, 4)]
+        lambda: build_model(load_recipe('sgraf-sgr-scenes', {'model.args':['SGRAF']}), 4, 4)]
     for f in bad:
         try: f()
         except (ArgumentError,FileNotFoundError) as e: yield str(e)
