@@ -195,6 +195,7 @@ def recompute(
 )->Float[Tensor, "i t"]: # `scorer(images, texts)`, with its gradients
     "Score all pairs without a graph, and compute again what the loss asks for; raises `ArgumentError` for active dropout or a budget that one pair exceeds"
     drops = [m for m in scorer.modules() if isinstance(m, nn.modules.dropout._DropoutNd) and m.training and m.p>0] if isinstance(scorer, nn.Module) else []
+    check_words(texts)
     if drops: raise ArgumentError('scorer', 'no dropout that is active, as a pair is computed twice', drops[0])
     if getattr(scorer, 'couples', None)=='all' or not len(images) or not len(texts): return scorer(images, texts)
     params = [p for p in scorer.parameters() if p.requires_grad] if hasattr(scorer, 'parameters') else []

@@ -2,7 +2,7 @@
 from itr_nb.models import *
 import argparse,inspect,json,re
 from collections.abc import Callable
-from functools import wraps
+from functools import partial,wraps
 from pathlib import Path
 import torch
 from jaxtyping import Float
@@ -12,9 +12,11 @@ from itr_nb.encoders import *
 from itr_nb.attention import *
 from itr_nb.similarity import *
 from itr_nb.reason.scorer import *
+from itr_nb.recompute import *
+from itr_nb.reason.fast import *
 from itr_nb.learner import misfits
 from itr_nb.callbacks import load_weights,save_weights
-import math,tempfile
+import itertools,math,tempfile
 from fastcore.test import *
 
 def draw_model(ax):
@@ -167,6 +169,22 @@ def test_round_trip():
         one,two = (m.score(m.encode_image(images), m.encode_text(texts)) for m in (model,again))
         assert torch.equal(one, two)
         test_eq(again.config, model.config)
+
+def scores_and_grads(model, score, images, texts):
+    model.zero_grad()
+    sims = score(model.encode_image(images), model.encode_text(texts))
+    (sims*torch.linspace(-1, 1, sims.numel()).view_as(sims)).sum().backward()
+    return sims.detach(),{k:torch.zeros_like(p) if p.grad is None else p.grad for k,p in model.named_parameters()}
+
+def test_fast_form():
+    images,texts = tiny_batches()
+    images = images.to(dtype=torch.double)
+    for kind,train in itertools.product(('SGR','SAF'), (True,False)):
+        model = tiny(kind=kind, dropout=0.).double().train(train)
+        (exact,want),(fast,got) = (scores_and_grads(model, s, images, texts) for s in (model.scorer, model.score))
+        assert torch.allclose(exact, fast, atol=1e-12) and fast.std()>0
+        for k in want: assert torch.allclose(want[k], got[k], atol=1e-10), k
+        test_eq(isinstance(model.score, partial), kind=='SGR' or not train)
 
 def test_refuses_bad_files():
     with tempfile.TemporaryDirectory() as d:
