@@ -53,13 +53,16 @@ def train(
     overwrite:Annotated[bool, typer.Option('--overwrite', help='Replace a finished run.')]=False,
 ):
     "Train a recipe on a data set; leaves a run folder and prints its table."
+    from accelerate import PartialState
     from itr_nb import recipes,runs
     r = recipes.load_recipe(recipe, changes_of(set))
     run = runs.train(r, data or r.data, images=images, out=out or Path('runs')/r.name, resume=resume, overwrite=overwrite)
-    show(run.report)
-    show(runs.read_json(run.folder/'report.json')['protocol'])
-    for file in ('sheet.png', 'metrics.jsonl'):
-        if (run.folder/file).exists(): show(f'{run.folder/file}')
+    if PartialState().is_main_process:
+        show(run.report)
+        show(runs.read_json(run.folder/'report.json')['protocol'])
+        for file in ('sheet.png', 'metrics.jsonl'):
+            if (run.folder/file).exists(): show(f'{run.folder/file}')
+    PartialState().destroy_process_group()
 
 # %% ../nbs/70_cli.ipynb #ac08f8b4
 @app.command(name='eval')

@@ -1,7 +1,7 @@
 """A small training run with everything that could make a resume differ, for tests to start, kill and resume in a process of its own
 
 `python train_toy.py FOLDER [--resume] [--kill WHERE:NUMBER] [--disk BYTES]`"""
-import argparse,os,random,signal,sys,warnings
+import argparse,os,random,signal,warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import itr_nb.learner
+from accelerate import PartialState
 from itr_nb.callbacks import BestSnapshotCB,CheckpointCB,EarlyStopCB,HingeWarmupCB,ScheduleCB,TrackerCB
 from itr_nb.core import ImageStates,TextStates,l2norm,masked_mean
 from itr_nb.data import CaptionPairs,RetrievalData
@@ -97,3 +98,5 @@ if __name__=='__main__':
     l = learner(a.folder, extra)
     l.fit(3, resume=a.folder/'state' if a.resume else None)
     l.save(a.folder/'final.safetensors')
+    PartialState().wait_for_everyone()
+    PartialState().destroy_process_group()

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save_file
 from train_toy import TwoBranches,pairs
 
+from accelerate import PartialState
 from itr_nb.core import Loss
 from itr_nb.data import RetrievalData
 from itr_nb.learner import Callback,Learner
@@ -59,3 +60,5 @@ if __name__=='__main__':
         here = torch.cat([x.flatten() for x in model.state_dict().values()])
         assert torch.equal(l.accelerator.gather(here[None]), here.expand(l.world, -1)), 'the processes have drifted apart'
     if l.is_main: save_file(out, sys.argv[1], metadata=dict(terms=json.dumps(terms)))
+    PartialState().wait_for_everyone()
+    PartialState().destroy_process_group()
