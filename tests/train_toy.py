@@ -1,7 +1,7 @@
 """A small training run with everything that could make a resume differ, for tests to start, kill and resume in a process of its own
 
 `python train_toy.py FOLDER [--resume] [--kill WHERE:NUMBER] [--disk BYTES]`"""
-import argparse,os,random,signal,warnings
+import argparse,os,random,signal
 from pathlib import Path
 
 import numpy as np
