@@ -6,6 +6,8 @@ from common import shared
 
 from itr_nb.core import Batch,ImageStates,TextStates
 from itr_nb.losses.cusa import CSALoss,USALoss,soft_label_kl,teacher_cosines
+from itr_nb.core import Batch
+from itr_nb.losses.imc import MEASURES,intra_modal
 from itr_nb.losses.infonce import InfoNCE,info_nce
 from itr_nb.losses.triplet import TripletLoss,triplet_loss
 
@@ -25,6 +27,20 @@ def test_imc_triplet(dtype):
     sims = scores(g['images'], g['texts'], dtype)
     same('loss_sh', triplet_loss(sims, .2, hardest=False), g['loss_sh'])
     same('loss_mh', triplet_loss(sims, .2, hardest=True), g['loss_mh'])
+
+@pytest.mark.parametrize('dtype', (torch.float32,torch.float64))
+@pytest.mark.parametrize('measure', MEASURES)
+def test_imc_constraint(measure, dtype):
+    g = golden('imc.npz')
+    for side in ('image','text'):
+        x = torch.tensor(g[f'{side}s'], dtype=dtype, requires_grad=True)
+        loss = intra_modal(x, measure)
+        same(f'{side} {measure}', loss, g[f'imc_{side}_{measure}'])
+        if side=='text': continue
+        loss.backward()
+        worst = (x.grad-torch.tensor(g[f'imc_image_grad_{measure}'])).abs().max().item()
+        print(f'{side} {measure} gradient: largest difference {worst:.1e}')
+        assert worst<1e-6
 
 @pytest.mark.parametrize('kind', ('sgr','saf'))
 def test_sgraf_triplet(kind):
