@@ -6,7 +6,6 @@ from common import shared
 
 from itr_nb.core import Batch,ImageStates,TextStates
 from itr_nb.losses.cusa import CSALoss,USALoss,soft_label_kl,teacher_cosines
-from itr_nb.core import Batch
 from itr_nb.losses.imc import MEASURES,intra_modal
 from itr_nb.losses.infonce import InfoNCE,info_nce
 from itr_nb.losses.triplet import TripletLoss,triplet_loss
