@@ -40,6 +40,15 @@ def some_states(n, lengths, dim=16, regions=5, seed=0, dtype=torch.double):
     real = torch.arange(regions)<torch.randint(2, regions+1, (n,1), generator=g)
     return ImageStates(draw(n, dim), draw(n, regions, dim), real), TextStates(draw(len(k), dim), draw(len(k), int(k.max()), dim), lengths_to_mask(k))
 
+def test_fast_form_is_chosen():
+    torch.manual_seed(0)
+    sgr,saf = (SGRAFScorer(kind, 16, 8).double() for kind in ('SGR','SAF'))
+    chosen = lambda: [type(fast_form(f)).__name__ for f in (sgr, saf.train(), cosine)]+[type(fast_form(saf.eval())).__name__]
+    test_eq(chosen(), ['partial', 'FastSGRAF', 'function', 'partial'])
+    with torch.no_grad(): test_eq(chosen(), ['FastSGRAF', 'FastSGRAF', 'function', 'FastSGRAF'])
+    states = some_states(3, [4,4])
+    test_close(fast_form(sgr)(*states), sgr(*states), eps=1e-12)
+
 def everything(score, scorer, images, texts):
     "Scores, gradients of the four states and of all weights, buffers afterwards"
     scorer = copy.deepcopy(scorer)
