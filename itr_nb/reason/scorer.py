@@ -179,6 +179,7 @@ class Explained:
         if self.weights is not None: return self.weights
         return self.edges[-1][0] if self.whole else self.edges[-1].mean(0)
 
+# %% ../../nbs/25_reason.scorer.ipynb #c4706b7e
 @patch
 @torch.no_grad()
 def explain(self:SGRAFScorer,
