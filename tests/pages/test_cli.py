@@ -56,6 +56,9 @@ def test_verbs_are_their_functions():
         test_eq([h['name'] for h in hits], [h.name for h in run.search(Path(d)/'data'/'17.png')])
         test_eq(itr('encode', Path(d)/'run', '--out', Path(d)/'v.safetensors', '--split', 'val')[0], 0)
         test_eq(tuple(load_file(Path(d)/'v.safetensors')['images'].shape), (4,16))
+        said = itr('encode', '--teacher', 'image=efficientnet-lite0', '--teacher', 'size=32', '--data', Path(d)/'data', '--out', Path(d)/'t.safetensors')[1]
+        assert 'teacher_image: 12 rows of width 1,280' in said
+        test_eq(tuple(load_file(Path(d)/'t.safetensors')['teacher_image'].shape), (12,1280))
         same = train_run(load_recipe('dual-photos', changes_of(tiny())), str(Path(d)/'data'), Path(d)/'same', progress=False)
         test_eq(same.evaluate().metrics, run.evaluate().metrics)
 
@@ -66,7 +69,7 @@ def plain(text): return re.sub(r'[─╭╮╰╯│]+', ' ', re.sub(r'\x1b\[[0-
 
 def test_help_names_its_options():
     for verb,options in dict(train=('--data','--images','--out','--set','--resume','--overwrite'), eval=('--data','--split','--protocol','--json'),
-            encode=('--out','--split'), search=('--image','-k','--json')).items():
+            encode=('--out','--split','--teacher'), search=('--image','-k','--json')).items():
         code,said = itr(verb, '--help')
         test_eq(code, 0)
         for o in options: assert o in plain(said), f'{verb}: {o}'
@@ -87,6 +90,8 @@ def test_exit_codes():
     test_eq(shell('train', 'dual-photos', '--data', 'no/such/data')[0], 1)
     test_eq(shell('train', 'dual-photos', '--set', 'epochs')[0], 2)
     test_eq(shell('search', 'x')[0], 2)
+    for wrong in ((), ('x',), ('x', '--teacher', 'image=y'), ('--teacher', 'image=y')): test_eq(shell('encode', *wrong)[0], 2)
+    test_eq(shell('encode', '--teacher', 'centre=none', '--data', 'emoji')[0], 1)
     test_eq(shell('fly')[0], 2)
     test_eq(shell('recipes'), (0, ''))
 
