@@ -92,8 +92,9 @@ def test_teachers_refuse():
     with tempfile.TemporaryDirectory() as d:
         d = Path(d)
         for name,x in (('nan',np.nan),('inf',np.inf)): np.save(d/f'{name}.npy', np.full((4,2), x, dtype=np.float32)); refused('finite', image=d/f'{name}.npy')
+        np.save(d/'zero.npy', np.eye(4)[:,:3]); refused('a direction', image=d/'zero.npy')
         np.save(d/'grid.npy', np.ones((4,9,2))); refused('not a grid', image=d/'grid.npy')
-        np.save(d/'text.npy', np.ones((7,2))); refused('8 rows', text=d/'text.npy')
+        for n in (7,9): np.save(d/'text.npy', np.ones((n,2))); refused('8 rows', text=d/'text.npy')
         np.save(d/'keyed.npy', {i:np.ones(2) for i in p.image_id.tolist()}, allow_pickle=True); refused('no ids', text=d/'keyed.npy')
         np.save(d/'wide.npy', {i:np.ones(2+(i==102)) for i in p.image_id.tolist()}, allow_pickle=True); refused('width 2', image=d/'wide.npy')
         np.save(d/'list.npy', np.array([1,None], dtype=object), allow_pickle=True); refused('one pickled dict', image=d/'list.npy')
