@@ -29,6 +29,10 @@ def hand_layer():
 def weights_of(dim, reduction, **kw):
     with torch.device('meta'): return sum(p.numel() for p in LightweightLayer(dim, reduction=reduction, **kw).parameters())
 
+def test_layer_weights():
+    test_eq([weights_of(1024, r) for r in (4,.25)], [4_728_064, 12_596_224])
+    test_eq(weights_of(1024, 4, activation='glu')-weights_of(1024, 4), 1025*256)
+
 def operations(dim, n, reduction): return round(2*n*(4*dim**2+2*dim**2/reduction)+4*n**2*dim)
 
 def counted(dim, n, reduction):
@@ -121,6 +125,7 @@ def test_layer_invariances():
     test_close(stack(nn.functional.pad(X, (0,0,0,2), value=9.), nn.functional.pad(mask, (0,2)))[:,:4].detach(), want.detach(), eps=1e-9)
     test_close(stack(X.masked_fill(~mask[...,None], -7), mask).detach(), want.detach(), eps=1e-9)
     test_close(stack(X[1:2,:2], mask[1:2,:2]).detach(), want[1:2,:2].detach(), eps=1e-9)
+    test_close(stack.layers[1](stack.layers[0](X, mask), mask).detach(), want.detach(), eps=1e-9)
     test_eq(want[~mask].abs().sum().item(), 0)
 
 def test_layer_degenerate():
