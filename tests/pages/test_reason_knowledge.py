@@ -10,7 +10,6 @@ import math
 from fastcore.test import *
 from torch.func import functional_call
 from itr_nb.lightweight import check_parts
-from itr_nb.losses.infonce import info_nce
 
 def hand_gate(bias, form):
     gate = MemoryGate(2, form).requires_grad_(False)
@@ -160,6 +159,11 @@ class Pair(nn.Module):
         s = self.styles(x, k)
         return l2norm(s[:,-1] if self.cko is None else self.gates[k](s[:,-1], self.cko(s)[0]))
 
+def contrast(logits, theme):
+    "Cross-entropy of finding a caption of the same theme, and an image"
+    same = (theme[:,None]==theme).float()
+    return -(same/same.sum(1)*(logits.log_softmax(1)+logits.log_softmax(0))).sum()/2/len(logits)
+
 def learn(units, scale=True, seed=0, steps=300):
     "A trained pair, and the share of images whose nearest caption has their theme"
     torch.manual_seed(seed)
@@ -168,7 +172,7 @@ def learn(units, scale=True, seed=0, steps=300):
     opt = torch.optim.Adam(pair.parameters(), .01)
     for _ in range(steps):
         x,y,theme = draw(64, g, worlds)
-        opt.zero_grad(); info_nce(pair(x, 0) @ pair(y, 1).T, .2, theme).backward(); opt.step()
+        opt.zero_grad(); contrast(pair(x, 0) @ pair(y, 1).T/.2, theme).backward(); opt.step()
     x,y,theme = draw(400, g, worlds)
     with torch.no_grad(): near = (pair(x, 0) @ pair(y, 1).T).argmax(1)
     return pair,worlds,(theme[near]==theme).float().mean().item()
