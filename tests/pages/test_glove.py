@@ -15,7 +15,7 @@ from fastcore.test import *
 from itr_nb.builtin import load
 from itr_nb.data import Vocab,tokenize
 
-def neighbours(vectors, word, words=vocab.words, k=5):
+def neighbours(vectors, word, words, k=5):
     v = nn.functional.normalize(torch.as_tensor(vectors), dim=1)
     return [words[i] for i in (v@v[words.index(word)]).argsort(descending=True)[1:k+1].tolist()]
 
@@ -23,7 +23,7 @@ def show_words(vectors, groups):
     fig,ax = plt.subplots(figsize=(5.6,3.2),layout='constrained')
     rows = [vocab.words.index(w) for g in groups for w in g if w in vocab.ids]
     x = vectors[rows]/np.linalg.norm(vectors[rows],axis=1,keepdims=True); x = x-x.mean(0); p = x@np.linalg.svd(x)[2][:2].T
-    ax.scatter(*p.T,s=12,color='.5'); [ax.annotate(vocab.words[r],q,fontsize=8,xytext=(3,2),textcoords='offset points') for r,q in zip(rows,p)]
+    ax.scatter(*p.T,s=12,color='.5'); [ax.annotate(vocab.words[r],q,fontsize=8,xytext=(4,2),textcoords='offset points') for r,q in zip(rows,p)]
     ax.set(xticks=[],yticks=[]); ax.margins(.12)
 
 def write_vectors(path, words, vectors):
