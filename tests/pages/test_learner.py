@@ -17,6 +17,7 @@ from fastcore.basics import patch
 from safetensors import SafetensorError,safe_open
 from safetensors.torch import save_file
 from torch import Tensor,nn
+from torch.nn.parameter import UninitializedParameter
 from torch.utils.data import DataLoader
 from itr_nb.core import ArgumentError,Batch,Loss,States,atomic_path,seed_everything
 import tempfile,threading
@@ -98,6 +99,25 @@ def test_share():
             parts = [[b.image_id.tolist() for b in share(source(), skip, r, 2)] for r in (0,1)]
             test_eq([a+b for a,b in zip(*parts)], whole[skip:])
     test_eq(len(share(loader(), 1, 0, 2)), 2)
+
+class Headed(Loss):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.LazyLinear(3)
+    def fit_to(self, images, texts): self.head(images.glob)
+    def forward(self, sims, images, texts, batch): return {'headed':self.head(images.glob).square().mean()}
+
+def test_give_widths():
+    data,heads = RetrievalData(dict(train=toy_pairs(10,1)), batch_size=4),[]
+    for seed in (0,0,1):
+        loss,model,state = InfoNCE()+Headed(),toy_model(),torch.get_rng_state()
+        give_widths(loss, model, lambda: data.train_loader(0), torch.device('cpu'), seed)
+        test_eq(torch.get_rng_state(), state)
+        assert model.training
+        heads.append(loss.losses[1].head.weight.tolist())
+    test_eq((len(heads[0]),len(heads[0][0])), (3,8))
+    test_eq(heads[0], heads[1]); test_ne(heads[0], heads[2])
+    give_widths(InfoNCE(), None, None, torch.device('cpu'), 0)
 
 def draws(): return random.random(),np.random.rand(),torch.rand(()).item()
 
