@@ -250,6 +250,7 @@ def shown_regions(
     rgb = ((pixels*std+mean).clamp(0, 1)*255).round().byte().permute(1,2,0)
     return Image.fromarray(rgb.numpy()),dict(grid=(rows,n//rows))
 
+# %% ../nbs/64_runs.ipynb #91f632b3
 def explains(model:RetrievalModel)->bool:
     "Can it say where the words look? SGRAF can, where it compares parts"
     return isinstance(model.scorer, SGRAFScorer) and model.scorer.use_local
