@@ -67,16 +67,16 @@ def train(
 # %% ../nbs/70_cli.ipynb #ac08f8b4
 @app.command(name='eval')
 def evaluate(
-    run:RunDir,
-    data:Data='', # The run's own data by default
+    run:Annotated[list[Path], typer.Argument(metavar='RUN…', help='A folder that `itr train` wrote; of several the scores are averaged, as SGRAF does with SGR and SAF.')],
+    data:Data='', # The runs' own data by default
     images:Images=None,
     split:Split='test',
     protocol:Annotated[str, typer.Option(help='all, f30k, coco1k (mean of five folds) or coco5k.')]='all',
     as_json:AsJson=False,
 ):
-    "Evaluate a run: recall in both directions, ranks, RSUM, on its own data or on others."
+    "Evaluate a run, or the mean of several: recall in both directions, ranks, RSUM, on their own data or on others."
     from itr_nb import runs
-    report = runs.Run.load(run).evaluate(data or None, images, split, protocol)
+    report = runs.evaluate_runs([runs.Run.load(r) for r in run], data or None, images, split, protocol)
     print(json.dumps(report.metrics)) if as_json else show(str(report))
 
 # %% ../nbs/70_cli.ipynb #eff087f8

@@ -6,7 +6,8 @@ Docs: https://itr-nb.github.io/itr_nb/runs.html.md"""
 
 # %% auto #0
 __all__ = ['open_data', 'image_model_of', 'text_model_of', 'prepare', 'environment', 'write_json', 'read_json', 'Hit', 'Run',
-           'as_batch', 'shown_regions', 'explains', 'spoken', 'claim', 'widths', 'describe', 'finish', 'train']
+           'as_batch', 'evaluate_runs', 'shown_regions', 'explains', 'spoken', 'claim', 'widths', 'describe', 'finish',
+           'train']
 
 # %% ../nbs/64_runs.ipynb #852323ac
 import json,platform,shutil
@@ -165,6 +166,18 @@ def as_batch(
     return Batch(words=words, word_mask=mask)
 
 # %% ../nbs/64_runs.ipynb #42b9bf0a
+def evaluate_runs(
+    runs:Sequence[Run], # One, or several whose scores are averaged
+    spec:str|None=None, # Other data than their own
+    images:str|Path|None=None, # Its image folder
+    split:str='test', # Which split
+    protocol:str='all', # 'all', 'f30k', 'coco1k' or 'coco5k'
+)->Report:
+    "The one report, of a run or of the mean of several; raises `ArgumentError` where runs have other data and none are named"
+    own = {(r.spec, r.images) for r in runs}
+    if spec is None and len(own)>1: raise ArgumentError('spec', f'data to judge all {len(runs)} runs on, as theirs differ', sorted(map(str, own)))
+    return evaluate([r.model for r in runs], [r.data if spec is None else r.open(spec, images) for r in runs], split, protocol)
+
 @patch
 def evaluate(self:Run,
     spec:str|None=None, # Other data than the run's own
@@ -173,7 +186,7 @@ def evaluate(self:Run,
     protocol:str='all', # 'all', 'f30k', 'coco1k' or 'coco5k'
 )->Report:
     "The one report, on the run's own data or on others"
-    return evaluate(self.model, self.data if spec is None else self.open(spec, images), split, protocol)
+    return evaluate_runs([self], spec, images, split, protocol)
 
 @patch
 def encode(self:Run,

@@ -48,6 +48,8 @@ def test_verbs_are_their_functions():
         run = Run.load(Path(d)/'run')
         code,said = itr('eval', Path(d)/'run', '--json')
         test_eq(json.loads(said), run.evaluate().metrics)
+        both = itr('eval', Path(d)/'run', Path(d)/'run')[1]
+        assert f"{run.evaluate().metrics['rsum']:.1f}" in both and 'the mean score of 2 models' in both
         hits = json.loads(itr('search', Path(d)/'run', 'shade number 3', '-k', 2, '--json')[1])
         test_eq([h['name'] for h in hits], [h.name for h in run.search('shade number 3', k=2)])
         hits = json.loads(itr('search', Path(d)/'run', '--image', Path(d)/'data'/'17.png', '--json')[1])
