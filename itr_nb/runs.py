@@ -6,8 +6,8 @@ Docs: https://itr-nb.github.io/itr_nb/runs.html.md"""
 
 # %% auto #0
 __all__ = ['open_data', 'image_model_of', 'text_model_of', 'prepare', 'environment', 'write_json', 'read_json', 'Hit', 'Run',
-           'as_batch', 'evaluate_runs', 'shown_regions', 'explains', 'spoken', 'claim', 'widths', 'describe', 'finish',
-           'train']
+           'as_batch', 'evaluate_runs', 'shown_regions', 'explains', 'scorers_of', 'spoken', 'claim', 'widths',
+           'describe', 'finish', 'train']
 
 # %% ../nbs/64_runs.ipynb #852323ac
 import json,platform,shutil
@@ -266,7 +266,11 @@ def shown_regions(
 # %% ../nbs/64_runs.ipynb #91f632b3
 def explains(model:RetrievalModel)->bool:
     "Can it say where the words look? SGRAF can, where it compares parts"
-    return isinstance(model.scorer, SGRAFScorer) and model.scorer.use_local
+    return all(isinstance(s, SGRAFScorer) and s.use_local for s in scorers_of(model))
+
+def scorers_of(model:RetrievalModel)->list:
+    "A joint model has several, over the same attention"
+    return list(getattr(model.scorer, 'scorers', [model.scorer]))
 
 @patch
 def explain(self:Run,
@@ -282,11 +286,12 @@ def explain(self:Run,
     with judging(self.model):
         images,_ = encode_split(self.model, RetrievalData({split:data}, self.vocab), split)
         texts = self.model.encode_text(as_batch(self, [text]))
-        e = self.model.scorer.explain(images, texts)
-    t2i,n = e.direction=='t2i',int(images.mask.sum())
+        es = [s.explain(images, texts) for s in scorers_of(self.model)]
+    e,n,t2i = es[0],int(images.mask.sum()),es[0].direction=='t2i'
+    weights,edges = next((x.weights for x in es if x.weights is not None), None),next((x.edges for x in es if x.edges), [])
     picture,where = shown_regions(self.image_model, pairs.images[row], n, data.boxes[0] if data.boxes is not None else None)
     return HoverCard(picture, spoken(text, self.vocab, int(texts.mask.sum())), e.attention if t2i else e.attention.T, **where,
-        weights=e.weights if t2i else None, edges=e.edges if t2i else [], score=e.score, title=pairs.image_names[row])
+        weights=weights if t2i else None, edges=edges if t2i else [], score=sum(x.score for x in es)/len(es), title=pairs.image_names[row])
 
 # %% ../nbs/64_runs.ipynb #69dc3db9
 def spoken(

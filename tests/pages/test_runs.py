@@ -174,6 +174,11 @@ def test_cards_of_other_models():
         card = run.explain('a red circle', 0)
         test_eq((card.boxes.tolist(), card.shares, tuple(card.attention.shape)), ([[0,0,1,1]], None, (5,1)))
     with tempfile.TemporaryDirectory() as d:
+        run = sgraf_run(d, **{'model.args':['joint']})
+        card = run.explain('a red circle', 0)
+        with torch.no_grad(): test_close(card.score, run.model.score(encode_split(run.model, run.data, 'test')[0][:1], run.model.encode_text(as_batch(run, ['a red circle']))).item(), eps=1e-5)
+        test_eq((card.filtered, len(card.edges)), (True, 3))
+    with tempfile.TemporaryDirectory() as d:
         run = tiny_run(d)
         assert not (run.folder/'card.html').exists()
         test_fail(lambda: run.card(Path(d)/'x.html'), contains='explain its scores')
