@@ -173,6 +173,8 @@ def test_cards_of_other_models():
         run = sgraf_run(d, kind='sgr', **{'image.grid':False, 'model.direction':'i2t'})
         card = run.explain('a red circle', 0)
         test_eq((card.boxes.tolist(), card.shares, tuple(card.attention.shape)), ([[0,0,1,1]], None, (5,1)))
+
+def test_cards_of_joint_and_dual():
     with tempfile.TemporaryDirectory() as d:
         run = sgraf_run(d, **{'model.args':['joint']})
         card = run.explain('a red circle', 0)
