@@ -83,6 +83,18 @@ def test_param_groups():
     for p in m.parameters(): p.requires_grad_(False)
     test_fail(lambda: param_groups([m]), contains='requires gradient')
 
+def twin_terms(loss, batch):
+    "The terms of a model that gives its matrix twice"
+    twins = toy_model()
+    twins.scores = lambda images,texts: 2*[twins.score(images, texts)]
+    return {k:x.item() for k,x in TrainStep(twins, loss)(batch).items()}
+
+def test_every_matrix_is_judged():
+    batch = next(iter(toy_data(8, 8).train_loader(0)))
+    loss = InfoNCE(.1)+.5*TripletLoss()
+    once = {k:x.item() for k,x in TrainStep(toy_model(), loss)(batch).items()}
+    test_eq(twin_terms(loss, batch), {k+n:x for n in ('','_2') for k,x in once.items()})
+
 def test_own_rows():
     for n in range(1,9):
         for world in range(1,5):
