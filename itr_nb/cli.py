@@ -68,16 +68,24 @@ def train(
 @app.command(name='eval')
 def evaluate(
     run:RunDir,
-    data:Data='', # The run's own data by default
+    data:Annotated[str, typer.Option('--data', help="Other data than the run's own, as `itr train` takes them, or one modality alone: [bold]cub:DIR[/], [bold]sop:DIR[/], [bold]inshop:DIR[/], [bold]inat:DIR[/] (images), [bold]sts:DIR[/] (sentences)")]='',
     images:Images=None,
     split:Split='test',
     protocol:Annotated[str, typer.Option(help='all, f30k, coco1k (mean of five folds) or coco5k.')]='all',
+    full:Annotated[bool, typer.Option('--full', help="Every report that the split allows, from one encode pass: also within a modality, and the judges of COCO's test split.")]=False,
     as_json:AsJson=False,
 ):
     "Evaluate a run: recall in both directions, ranks, RSUM, on its own data or on others."
-    from itr_nb import runs
-    report = runs.Run.load(run).evaluate(data or None, images, split, protocol)
-    print(json.dumps(report.metrics)) if as_json else show(str(report))
+    from itr_nb import benchmarks,runs
+    from itr_nb.evaluate import markdown_table
+    r,(name,_,folder) = runs.Run.load(run),data.partition(':')
+    if name in benchmarks.BENCHMARKS:
+        numbers = r.benchmark(name, folder)
+        said = markdown_table([['', name], *([k, f'{v:.1f}'] for k,v in numbers.items())])
+    else:
+        report = (r.judge if full else r.evaluate)(data or None, images, split, protocol)
+        numbers,said = report.metrics() if full else report.metrics,str(report)
+    print(json.dumps(numbers)) if as_json else show(said)
 
 # %% ../nbs/70_cli.ipynb #eff087f8
 @app.command()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 import typer
 from rich.console import Console
+import shutil
 import contextlib,io,re,tempfile
 from fastcore.test import *
 from PIL import Image
@@ -48,6 +49,12 @@ def test_verbs_are_their_functions():
         run = Run.load(Path(d)/'run')
         code,said = itr('eval', Path(d)/'run', '--json')
         test_eq(json.loads(said), run.evaluate().metrics)
+        test_eq(json.loads(itr('eval', Path(d)/'run', '--full', '--json')[1]), run.judge().metrics())
+        shutil.copytree(Path(d)/'data', Path(d)/'cub'/'images')
+        (Path(d)/'cub'/'images.txt').write_text(''.join(f'{n} {n}.png\n' for n in range(6)))
+        (Path(d)/'cub'/'image_class_labels.txt').write_text(''.join(f'{n} {101+n//2}\n' for n in range(6)))
+        test_eq(json.loads(itr('eval', Path(d)/'run', '--data', f'cub:{d}/cub', '--json')[1]), run.benchmark('cub', Path(d)/'cub'))
+        assert 'i2i_r1' in itr('eval', Path(d)/'run', '--data', f'cub:{d}/cub')[1]
         hits = json.loads(itr('search', Path(d)/'run', 'shade number 3', '-k', 2, '--json')[1])
         test_eq([h['name'] for h in hits], [h.name for h in run.search('shade number 3', k=2)])
         hits = json.loads(itr('search', Path(d)/'run', '--image', Path(d)/'data'/'17.png', '--json')[1])
