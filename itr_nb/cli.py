@@ -67,23 +67,24 @@ def train(
 # %% ../nbs/70_cli.ipynb #ac08f8b4
 @app.command(name='eval')
 def evaluate(
-    run:RunDir,
-    data:Annotated[str, typer.Option('--data', help="Other data than the run's own, as `itr train` takes them, or one modality alone: [bold]cub:DIR[/], [bold]sop:DIR[/], [bold]inshop:DIR[/], [bold]inat:DIR[/] (images), [bold]sts:DIR[/] (sentences)")]='',
+    run:Annotated[list[Path], typer.Argument(metavar='RUN…', help='A folder that `itr train` wrote; of several the scores are averaged, as SGRAF does with SGR and SAF.')],
+    data:Annotated[str, typer.Option('--data', help="Other data than the runs' own, as `itr train` takes them, or one modality alone: [bold]cub:DIR[/], [bold]sop:DIR[/], [bold]inshop:DIR[/], [bold]inat:DIR[/] (images), [bold]sts:DIR[/] (sentences)")]='',
     images:Images=None,
     split:Split='test',
     protocol:Annotated[str, typer.Option(help='all, f30k, coco1k (mean of five folds) or coco5k.')]='all',
     full:Annotated[bool, typer.Option('--full', help="Every report that the split allows, from one encode pass: also within a modality, and the judges of COCO's test split.")]=False,
     as_json:AsJson=False,
 ):
-    "Evaluate a run: recall in both directions, ranks, RSUM, on its own data or on others."
+    "Evaluate a run, or the mean of several: recall in both directions, ranks, RSUM, on their own data or on others."
     from itr_nb import benchmarks,runs
     from itr_nb.evaluate import markdown_table
-    r,(name,_,folder) = runs.Run.load(run),data.partition(':')
+    name,_,folder = data.partition(':')
     if name in benchmarks.BENCHMARKS:
-        numbers = r.benchmark(name, folder)
+        if len(run)>1: raise typer.BadParameter(f'{name} compares the vectors of one run', param_hint='RUN')
+        numbers = runs.Run.load(run[0]).benchmark(name, folder)
         said = markdown_table([['', name], *([k, f'{v:.1f}'] for k,v in numbers.items())])
     else:
-        report = (r.judge if full else r.evaluate)(data or None, images, split, protocol)
+        report = runs.evaluate_runs([runs.Run.load(r) for r in run], data or None, images, split, protocol, full)
         numbers,said = report.metrics() if full else report.metrics,str(report)
     print(json.dumps(numbers)) if as_json else show(said)
 

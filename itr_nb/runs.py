@@ -6,7 +6,7 @@ Docs: https://itr-nb.github.io/itr_nb/runs.html.md"""
 
 # %% auto #0
 __all__ = ['open_data', 'image_model_of', 'text_model_of', 'prepare', 'environment', 'write_json', 'read_json', 'Hit', 'Run',
-           'as_batch', 'claim', 'widths', 'describe', 'finish', 'train']
+           'as_batch', 'evaluate_runs', 'claim', 'widths', 'describe', 'finish', 'train']
 
 # %% ../nbs/64_runs.ipynb #852323ac
 import json,platform,shutil
@@ -164,6 +164,19 @@ def as_batch(
     return Batch(words=words, word_mask=mask)
 
 # %% ../nbs/64_runs.ipynb #42b9bf0a
+def evaluate_runs(
+    runs:Sequence[Run], # One, or several whose scores are averaged
+    spec:str|None=None, # Other data than their own
+    images:str|Path|None=None, # Its image folder
+    split:str='test', # Which split
+    protocol:str='all', # 'all', 'f30k', 'coco1k' or 'coco5k'
+    full:bool=False, # Every report that the split allows? Then a `Judgement`
+)->Report|Judgement:
+    "The one report, of a run or of the mean of several; raises `ArgumentError` where runs have other data and none are named"
+    own = {(r.spec, r.images) for r in runs}
+    if spec is None and len(own)>1: raise ArgumentError('spec', f'data to judge all {len(runs)} runs on, as theirs differ', sorted(map(str, own)))
+    return (judge_split if full else evaluate)([r.model for r in runs], [r.data if spec is None else r.open(spec, images) for r in runs], split, protocol)
+
 @patch
 def evaluate(self:Run,
     spec:str|None=None, # Other data than the run's own
@@ -172,7 +185,7 @@ def evaluate(self:Run,
     protocol:str='all', # 'all', 'f30k', 'coco1k' or 'coco5k'
 )->Report:
     "The one report, on the run's own data or on others"
-    return evaluate(self.model, self.data if spec is None else self.open(spec, images), split, protocol)
+    return evaluate_runs([self], spec, images, split, protocol)
 
 @patch
 def encode(self:Run,
@@ -198,7 +211,7 @@ def judge(self:Run,
     protocol:str='all', # 'all', 'f30k', 'coco1k' or 'coco5k'
 )->Judgement:
     "Both directions, within a modality, and COCO's judges where the split is COCO's test"
-    return judge_split(self.model, self.data if spec is None else self.open(spec, images), split, protocol)
+    return evaluate_runs([self], spec, images, split, protocol, full=True)
 
 @patch
 def benchmark(self:Run,

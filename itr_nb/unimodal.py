@@ -18,7 +18,6 @@ from jaxtyping import Bool,Float,Int
 from torch import Tensor,nn
 
 from .core import ArgumentError,ImageStates,States,TextStates,check_finite,check_shape,l2norm
-from .similarity import all_pairs
 from .evaluate import *
 from .judges import *
 
@@ -124,21 +123,21 @@ def judge_unimodal(
     return out
 
 def judge_split(
-    model:nn.Module, # Has `encode_image`, `encode_text` and `score`
-    data, # `RetrievalData`
+    model:nn.Module|Sequence[nn.Module], # Has `encode_image`, `encode_text` and `score`; of several the scores are averaged
+    data, # `RetrievalData`; a list of one for each model where they read other features or words
     split:str='test', # Which split
     protocol:str='all', # As for `evaluate`
     batch_size:int=128, # Items encoded at a time
     draws:int=1000, # Bootstrap draws; 0 gives no intervals
-)->Judgement: # Each report that the split allows
+)->Judgement: # Each report that the split allows; nothing within a modality for several models, whose vectors have no mean
     "Encode a split once, score all pairs once, and give every report: both directions, within a modality, and COCO's judges where the split is COCO's test"
-    if split not in data.splits: raise ArgumentError('split', f'one of {", ".join(data.splits)}', split)
-    pairs = data.splits[split]
+    models,datas = members(model, data, split)
+    pairs = datas[0].splits[split]
     check_protocol(protocol, torch.as_tensor(pairs.image_of), torch.as_tensor(pairs.image_id))
-    images,texts = encode_split(model, data, split, batch_size)
-    with judging(model): sims = all_pairs(model.score, images, texts)
-    report = split_report(pairs, lambda rows,cols: sims[rows][:,cols] if len(cols)<sims.shape[1] else sims, split, protocol, draws)
-    return Judgement(report, judge_unimodal(model, images, texts, pairs), judged_by_coco(sims, pairs))
+    states = [encode_split(m, d, split, batch_size) for m,d in zip(models, datas)]
+    sims = mean_scores(models, states)
+    report = split_report(pairs, lambda rows,cols: sims[rows][:,cols] if len(cols)<sims.shape[1] else sims, split, protocol, draws, models=len(models))
+    return Judgement(report, judge_unimodal(models[0], *states[0], pairs) if len(models)==1 else {}, judged_by_coco(sims, pairs))
 
 def judged_by_coco(
     sims:Float[Tensor, "i t"], # Scores, images as rows

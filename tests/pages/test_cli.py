@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Annotated
 import typer
 from rich.console import Console
-import shutil
-import contextlib,io,re,tempfile
+import contextlib,io,re,shutil,tempfile
 from fastcore.test import *
 from PIL import Image
 from safetensors.torch import load_file
@@ -50,11 +49,8 @@ def test_verbs_are_their_functions():
         code,said = itr('eval', Path(d)/'run', '--json')
         test_eq(json.loads(said), run.evaluate().metrics)
         test_eq(json.loads(itr('eval', Path(d)/'run', '--full', '--json')[1]), run.judge().metrics())
-        shutil.copytree(Path(d)/'data', Path(d)/'cub'/'images')
-        (Path(d)/'cub'/'images.txt').write_text(''.join(f'{n} {n}.png\n' for n in range(6)))
-        (Path(d)/'cub'/'image_class_labels.txt').write_text(''.join(f'{n} {101+n//2}\n' for n in range(6)))
-        test_eq(json.loads(itr('eval', Path(d)/'run', '--data', f'cub:{d}/cub', '--json')[1]), run.benchmark('cub', Path(d)/'cub'))
-        assert 'i2i_r1' in itr('eval', Path(d)/'run', '--data', f'cub:{d}/cub')[1]
+        both = itr('eval', Path(d)/'run', Path(d)/'run')[1]
+        assert f"{run.evaluate().metrics['rsum']:.1f}" in both and 'the mean score of 2 models' in both
         hits = json.loads(itr('search', Path(d)/'run', 'shade number 3', '-k', 2, '--json')[1])
         test_eq([h['name'] for h in hits], [h.name for h in run.search('shade number 3', k=2)])
         hits = json.loads(itr('search', Path(d)/'run', '--image', Path(d)/'data'/'17.png', '--json')[1])
@@ -63,6 +59,17 @@ def test_verbs_are_their_functions():
         test_eq(tuple(load_file(Path(d)/'v.safetensors')['images'].shape), (4,16))
         same = train_run(load_recipe('dual-photos', changes_of(tiny())), str(Path(d)/'data'), Path(d)/'same', progress=False)
         test_eq(same.evaluate().metrics, run.evaluate().metrics)
+
+def test_eval_within_a_modality():
+    with tempfile.TemporaryDirectory() as d:
+        cli_run(d)
+        shutil.copytree(Path(d)/'data', Path(d)/'cub'/'images')
+        (Path(d)/'cub'/'images.txt').write_text(''.join(f'{n} {n}.png\n' for n in range(6)))
+        (Path(d)/'cub'/'image_class_labels.txt').write_text(''.join(f'{n} {101+n//2}\n' for n in range(6)))
+        want = Run.load(Path(d)/'run').benchmark('cub', Path(d)/'cub')
+        test_eq(json.loads(itr('eval', Path(d)/'run', '--data', f'cub:{d}/cub', '--json')[1]), want)
+        assert 'i2i_r1' in itr('eval', Path(d)/'run', '--data', f'cub:{d}/cub')[1]
+        test_eq(itr('eval', Path(d)/'run', Path(d)/'run', '--data', f'cub:{d}/cub')[0], 2)
 
 def test_changes_of():
     test_eq(changes_of(['a.b=1', 'a.c=2.5', 'a.d=true', 'a.e=gru', 'a.f=[1,2]', 'a.g=x=y']), {'a.b':1, 'a.c':2.5, 'a.d':True, 'a.e':'gru', 'a.f':[1,2], 'a.g':'x=y'})

@@ -41,6 +41,16 @@ def test_paper_recipes():
         test_eq(n, total)
         test_eq(tuple(r.train[k] for k in ('epochs','drop_every','batch_size','lr','clip')), (*drops[name], 128, 2e-4, 2.))
 
+def test_published():
+    for paper in toml_files('published'):
+        for r in published(paper):
+            assert all(r.get(k) and isinstance(r[k], str) for k in ('model','data','source')), r
+            assert len(r)>3 and all(0<=r[k]<=100 for k in RECALLS if k in r), r
+            if all(k in r for k in RECALLS): assert abs(r['rsum']-sum(r[k] for k in RECALLS))<.35, f'{paper}: the sum of {r} is printed with an error'
+    test_eq(len({(r['model'],r['data'],r['source']) for r in published('sgraf')}), len(published('sgraf')))
+    test_eq([r.get('rsum') for r in published('sgraf') if r['data']=='coco5k' and r['model']=='SGR'], [None, 421.5])
+    test_fail(lambda: published('sgaf'), contains="'sgraf'")
+
 def test_build_loss():
     r = load_recipe('dual-emoji', {'loss.infonce.weight':.5})
     r.loss['triplet'] = dict(weight=2., margin=.3)

@@ -79,6 +79,24 @@ def test_two_runs_agree():
         test_eq(rows_of(one), rows_of(two))
         for a,b in zip(one.model.state_dict().values(), two.model.state_dict().values()): assert torch.equal(a, b)
 
+def scores_ref(run):
+    i,t = encode_split(run.model, run.data, 'test')
+    with torch.no_grad(): return torch.cat([run.model.score(i[k:k+1], t) for k in range(len(i))])
+
+def test_evaluate_runs():
+    with tempfile.TemporaryDirectory() as d:
+        one,other = tiny_run(d, 'one'),Path(d)/'other'
+        two = train(load_recipe(one.folder/'recipe.toml', {'image.size':40, 'text.min_count':25, 'train.seed':1, 'train.epochs':1}), one.spec, other, home=Path(d)/'cache', progress=False)
+        assert len(one.vocab)!=len(two.vocab)
+        pairs = one.data.splits['test']
+        want = retrieval_report((scores_ref(one)+scores_ref(two))/2, torch.as_tensor(pairs.image_of), torch.as_tensor(pairs.image_id))
+        got = evaluate_runs([one, two])
+        test_close(list(got.metrics.values()), list(want.values()), eps=1e-4)
+        assert 'an ensemble, the mean score of 2 models' in got.protocol
+        test_eq(evaluate_runs([one]), one.evaluate()); test_eq(evaluate_runs([one, two], one.spec).metrics, got.metrics)
+        two.spec = 'elsewhere'
+        with expect_fail(ArgumentError, 'data to judge all 2 runs on'): evaluate_runs([one, two])
+
 def search_ref(run, query, k):
     scored = []
     for name,im in zip(run.data.splits['test'].image_names, open_data(run.spec)['test'].images):

@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Bool,Float,Int
 from torch import Tensor,nn
 from itr_nb.core import ArgumentError,ImageStates,States,TextStates,check_finite,check_shape,l2norm
-from itr_nb.similarity import all_pairs
 from itr_nb.evaluate import *
 from itr_nb.judges import *
 import json,math
@@ -123,6 +122,9 @@ def test_judge_split():
         for k,v in want.items(): test_close(got.unimodal[k], v, eps=1e-6)
         test_eq(set(got.metrics()), {*got.report.metrics, *want})
         assert 'image to image' in str(got) and 'R@10' in str(got)
+    both = [model, RandomJoint(9, bag.t.shape[1])]
+    got = judge_split(both, bag, draws=0)
+    test_eq((got.report, got.unimodal), (evaluate(both, bag, draws=0), {}))
     with expect_fail(ArgumentError): judge_split(model, bag, split='val')
     with expect_fail(ArgumentError): judge_split(model, bag, protocol='coco5k')
 
