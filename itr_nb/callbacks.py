@@ -20,6 +20,7 @@ from safetensors.torch import load_file,save_file
 from .core import ArgumentError,atomic_path,terms_of
 from .learner import Callback,Learner,misfits
 from .losses.triplet import TripletLoss,collapse_level
+from .losses.matching import MatchingLoss
 
 # %% ../nbs/41_callbacks.ipynb #ad8faa5e
 def schedule_factor(
@@ -106,8 +107,8 @@ class CollapseAlarmCB(Callback):
 def triplet_term(
     loss, # Any loss
 )->tuple[float,TripletLoss]|None: # Weight and loss; None if there is none
-    "The triplet loss in a sum of losses"
-    return next(((w,m) for w,m in terms_of(loss) if isinstance(m, TripletLoss)), None)
+    "The triplet loss in a sum of losses; not a matching loss, whose scores differ with a caption's length even when all vectors are one"
+    return next(((w,m) for w,m in terms_of(loss) if isinstance(m, TripletLoss) and not isinstance(m, MatchingLoss)), None)
 
 # %% ../nbs/41_callbacks.ipynb #adfffe3f
 def better(

@@ -44,7 +44,7 @@ def changes_of(
 # %% ../nbs/70_cli.ipynb #4dc944f9
 @app.command()
 def train(
-    recipe:Annotated[str, typer.Argument(help='A recipe that the package ships (`itr recipes`) or a TOML file.')],
+    recipe:Annotated[str, typer.Argument(help='A recipe that the package ships, RECIPE+VARIANT (`itr recipes`), or a TOML file.')],
     data:Data='', # The recipe's own data by default
     images:Images=None,
     out:Annotated[Path, typer.Option(help='Run folder to write; runs/RECIPE by default.')]=None,
@@ -125,9 +125,10 @@ def search(
 # %% ../nbs/70_cli.ipynb #042e86a8
 @app.command(name='recipes')
 def list_recipes():
-    "List the recipes that the package ships."
-    from itr_nb.recipes import book,load_recipe
+    "List the recipes that the package ships, and their variants."
+    from itr_nb.recipes import book,load_recipe,toml_files,variants
     for name in book(): show(f'[bold]{name}[/]  {load_recipe(name).about}')
+    for kind in toml_files('variants'): show(f'RECIPE+VARIANT of every {kind} recipe: [bold]{"[/], [bold]".join(variants(kind))}[/]')
 
 # %% ../nbs/70_cli.ipynb #766e02d2
 def main():

@@ -8,6 +8,7 @@ from safetensors.torch import load_file,save_file
 from itr_nb.core import ArgumentError,atomic_path,terms_of
 from itr_nb.learner import Callback,Learner,misfits
 from itr_nb.losses.triplet import TripletLoss,collapse_level
+from itr_nb.losses.matching import MatchingLoss
 import contextlib,io,tempfile,time
 from unittest.mock import patch as replaced
 import numpy as np
@@ -73,7 +74,8 @@ def test_collapse_alarm():
     test_eq(alarms([.98]*6), 0)
     test_eq(alarms([1.]*6, weight=.3), 1)
     test_eq(alarms([1.]*6, hardest=False, margin=.5), 1)
-    with expect_fail(ArgumentError, 'a TripletLoss to watch'): toy_run(1, [CollapseAlarmCB()], loss=InfoNCE(.1))
+    for other in (InfoNCE(.1), MatchingLoss()):
+        with expect_fail(ArgumentError, 'a TripletLoss to watch'): toy_run(1, [CollapseAlarmCB()], loss=other)
 
 def test_better():
     test_eq([better(2.,1.), better(1.,1.), better(1.,2.), better(1.,None), better(math.nan,None), better(math.nan,1.)], [True,False,False,True,False,False])

@@ -33,8 +33,8 @@ def test_build_model():
     test_eq([build_model(r, 12, 9).config[k] for k in ('text_dim','text')], [9, 'gru'])
 
 def test_paper_recipes():
-    totals = {'sgraf-sgr-f30k':18_109_175, 'sgraf-saf-f30k':17_517_306, 'sgraf-sgr-coco':18_970_775, 'sgraf-saf-coco':18_378_906}
-    drops = {'sgraf-sgr-f30k':(40,30), 'sgraf-saf-f30k':(30,20), 'sgraf-sgr-coco':(20,10), 'sgraf-saf-coco':(20,10)}
+    totals = {'sgraf-sgr-f30k':18_109_175, 'sgraf-saf-f30k':17_517_306, 'sgraf-joint-f30k':18_109_691, 'sgraf-sgr-coco':18_970_775, 'sgraf-saf-coco':18_378_906, 'sgraf-joint-coco':18_971_291}
+    drops = dict.fromkeys(totals, (20,10)) | {'sgraf-sgr-f30k':(40,30), 'sgraf-joint-f30k':(40,30), 'sgraf-saf-f30k':(30,20)}
     for name,total in totals.items():
         r = load_recipe(name)
         with torch.device('meta'): n = sum(p.numel() for p in build_model(r, 2048, 11_353 if 'coco' in name else 8481).parameters())
@@ -67,6 +67,35 @@ def test_book():
         assert isinstance(build_loss(r), Loss) and build_callbacks(r)
         test_eq(build_model(r, 12, 9).config['model'], r.model['kind'])
         for table in ('image', 'text', 'model', 'loss', 'train'): assert r.source.get(table), f'{name}: [source] lacks {table}'
+
+def one_step(recipe):
+    "A loss and its gradient, on three images of four regions and three captions"
+    model,gen = build_model(recipe, 6, 9),torch.Generator().manual_seed(0)
+    batch = Batch.of(regions=torch.randn(3,4,6, generator=gen), tokens=torch.randint(4, 9, (3,5), generator=gen), lengths=[5,3,2])
+    loss = sum(TrainStep(model, build_loss(recipe))(batch).values())
+    loss.backward()
+    return loss.item(),torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+def test_variants():
+    rows = {r['model'] for r in published('sgraf') if r['source'].startswith(('paper, Table 3','paper, Table 4'))}
+    test_eq({v['published'] for v in variants('sgraf').values()}, rows-{'SGR, 3 steps', 'SGR, local only, t2i'})
+    for name,v in variants('sgraf').items():
+        small = load_recipe(f'sgraf-saf-scenes+{name}', {'model.dim':8, 'model.word_dim':6, 'model.sim_dim':4})
+        loss,grad = one_step(small)
+        assert math.isfinite(loss) and grad.isfinite().all() and grad.abs().max()>0, name
+        large = load_recipe(f'sgraf-sgr-f30k+{name}')
+        for key,value in v['changes'].items(): test_eq([r.model[key.removeprefix('model.')] for r in (small, large)], [value, value])
+        test_eq((small.name, large.train['epochs'], v['source'][:12]), (f'sgraf-saf-scenes+{name}', 40, 'paper, Table'))
+
+def test_variant_names():
+    with tempfile.TemporaryDirectory() as d:
+        r = load_recipe('sgraf-sgr-scenes+steps-1', {'train.epochs':9})
+        again = load_recipe(save_recipe(r, Path(d)/'a+b.toml'))
+        test_eq(again, r); test_eq((again.name, again.train['epochs'], again.model['steps']), ('sgraf-sgr-scenes+steps-1', 9, 1))
+        test_eq(load_recipe(f'{Path(d)/"a+b.toml"}').name, r.name)
+    test_fail(lambda: load_recipe('sgraf-sgr-scenes+steps-9'), contains="'steps-4'")
+    test_fail(lambda: load_recipe('dual-scenes+global'), contains='variant: expected one of []')
+    test_fail(lambda: load_recipe('sgraf+global'), contains='neither a recipe file')
 
 def test_seed_decides_weights():
     one,same,other = (sum(p.abs().sum() for p in build_model(load_recipe('dual-emoji', {'train.seed':s}), 6, 5).parameters()).item() for s in (0,0,1))
