@@ -91,16 +91,22 @@ def evaluate(
 # %% ../nbs/70_cli.ipynb #eff087f8
 @app.command()
 def encode(
-    run:RunDir,
-    out:Annotated[Path, typer.Option(help='The safetensors file to write.')],
+    run:Annotated[Path, typer.Argument(metavar='[RUN]', help='A folder that `itr train` wrote.')]=None,
+    out:Annotated[Path, typer.Option(help='The safetensors file to write.')]=None,
+    teacher:Annotated[list[str], typer.Option(help="In place of RUN: image=NAME and text=NAME, as in a recipe's \\[teacher] table. Fills the cache that training reads, and goes on where it was stopped; a file besides if --out is given. May be repeated.")]=[],
     data:Data='', # The run's own data by default
     images:Images=None,
-    split:Split='test',
+    split:Annotated[str, typer.Option(help='train, val or test; test by default, train for teachers.')]='',
 ):
-    "Write the vectors of a split: `images` (n d) and `texts` (m d), with names and captions in the file's metadata."
+    "Write the vectors of a split: `images` (n d) and `texts` (m d), with names and captions in the file's metadata. Or, with --teacher, extract the features of frozen teachers for soft labels."
+    if (run is None)==(not teacher): raise typer.BadParameter('give RUN or --teacher KEY=VALUE, one of the two')
+    if out is None if run else not data: raise typer.BadParameter('--out is needed' if run else '--data is needed')
     from itr_nb import runs
-    path = runs.Run.load(run).encode(out, data or None, images, split)
-    show(str(path))
+    if run: return show(str(runs.Run.load(run).encode(out, data or None, images, split or 'test')))
+    pairs = runs.encode_teachers(changes_of(teacher), data, out, images, split or 'train')
+    for side in ('image','text'):
+        rows = getattr(pairs, f'teacher_{side}')
+        if rows is not None: show(f'teacher_{side}: {len(rows):,} rows of width {len(rows[0]):,}, {pairs.name} {pairs.split}')
 
 # %% ../nbs/70_cli.ipynb #f49fcd0c
 @app.command()

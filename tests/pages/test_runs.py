@@ -18,6 +18,7 @@ from itr_nb.encoders import *
 from itr_nb.features import *
 from itr_nb.similarity import *
 from itr_nb.callbacks import *
+from itr_nb.teachers import OnlineTeachersCB,save_teachers,with_teachers
 from itr_nb.evaluate import *
 from itr_nb.unimodal import *
 from itr_nb.benchmarks import *
@@ -25,6 +26,7 @@ from itr_nb.search import *
 from itr_nb.models import *
 from itr_nb.recipes import *
 import itertools,tempfile
+from dataclasses import replace
 import numpy as np
 from fastcore.test import *
 from PIL import ImageDraw
@@ -96,6 +98,27 @@ def test_evaluate_runs():
         test_eq(evaluate_runs([one]), one.evaluate()); test_eq(evaluate_runs([one, two], one.spec).metrics, got.metrics)
         two.spec = 'elsewhere'
         with expect_fail(ArgumentError, 'data to judge all 2 runs on'): evaluate_runs([one, two])
+
+def soft(**teacher):
+    r = tiny()
+    return replace(r, loss=dict(r.loss, csa=dict(weight=.5), usa=dict(weight=.5)), teacher=dict(image='efficientnet-lite0', text='minilm', size=32)|teacher)
+
+def test_soft_labels():
+    with tempfile.TemporaryDirectory() as d:
+        plain,d = tiny_run(d),Path(d)
+        def go(name, **teacher): return train(soft(**teacher), plain.spec, d/name, home=d/'cache', progress=False)
+        file = d/'teachers.safetensors'
+        encode_teachers(soft().teacher, plain.spec, file, home=d/'cache', progress=False)
+        one,two,three = go('cached'),go('online', online=True),go('file', image=str(file), text=str(file))
+        first = [json.loads((r.folder/'metrics.jsonl').read_text().splitlines()[0]) for r in (plain,one,two,three)]
+        assert {'csa','usa','USALoss.tau_image'}<=first[1].keys() and 'csa' not in first[0]
+        for f in first[2:]: test_close([f[k] for k in ('loss','csa','usa')], [first[1][k] for k in ('loss','csa','usa')], eps=1e-4)
+        again = Run.load(one.folder, d/'cache')
+        test_eq((again.recipe,again.evaluate().metrics), (one.recipe,one.evaluate().metrics))
+        assert again.data.splits['train'].teacher_image is None
+        csv = Path(plain.spec)/'captions.csv'
+        csv.write_text(csv.read_text().replace('a small', 'one small'))
+        with expect_fail(ArgumentError, 'another data set'): go('other', image=str(file))
 
 def search_ref(run, query, k):
     scored = []
