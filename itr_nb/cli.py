@@ -1,4 +1,4 @@
-"""`itr train`, `itr eval`, `itr encode`, `itr search`: the same functions from a shell
+"""`itr train`, `itr eval`, `itr encode`, `itr search`, `itr show`: the same functions from a shell
 
 Docs: https://itr-nb.github.io/itr_nb/cli.html.md"""
 
@@ -6,7 +6,7 @@ Docs: https://itr-nb.github.io/itr_nb/cli.html.md"""
 
 # %% auto #0
 __all__ = ['app', 'Data', 'Images', 'RunDir', 'Split', 'AsJson', 'show', 'changes_of', 'train', 'evaluate', 'encode', 'search',
-           'list_recipes', 'main']
+           'show_cards', 'list_recipes', 'main']
 
 # %% ../nbs/70_cli.ipynb #220c6f63
 import json,os,sys
@@ -60,7 +60,7 @@ def train(
     if PartialState().is_main_process:
         show(run.report)
         show(runs.read_json(run.folder/'report.json')['protocol'])
-        for file in ('sheet.png', 'metrics.jsonl'):
+        for file in ('sheet.png', 'card.html', 'metrics.jsonl'):
             if (run.folder/file).exists(): show(f'{run.folder/file}')
     PartialState().destroy_process_group()
 
@@ -127,6 +127,19 @@ def search(
     if as_json: print(json.dumps([vars(h) for h in hits], ensure_ascii=False))
     else:
         for h in hits: show(f'{h.score:6.3f}  {h.name}')
+
+# %% ../nbs/70_cli.ipynb #d9ed2d17
+@app.command(name='show')
+def show_cards(
+    run:RunDir,
+    words:Annotated[str, typer.Argument(help='Words to show with the images that score highest; captions with their own images, drawn by lot, if not given.')]=None,
+    out:Annotated[Path, typer.Option(help='The HTML file to write; RUN/show.html by default.')]=None,
+    split:Annotated[str, typer.Option('--split', help='Where the images stand: train, val or test.')]='test',
+    k:Annotated[int, typer.Option('-k', help='How many cards.')]=4,
+):
+    "Show what scores are made of: hover cards of a run of SGRAF, on which every word says where it looks and what it weighs."
+    from itr_nb import runs
+    show(str(runs.Run.load(run).card(out or run/'show.html', words, k, split)))
 
 # %% ../nbs/70_cli.ipynb #042e86a8
 @app.command(name='recipes')

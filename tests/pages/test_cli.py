@@ -60,6 +60,19 @@ def test_verbs_are_their_functions():
         same = train_run(load_recipe('dual-photos', changes_of(tiny())), str(Path(d)/'data'), Path(d)/'same', progress=False)
         test_eq(same.evaluate().metrics, run.evaluate().metrics)
 
+def test_show_writes_cards():
+    with tempfile.TemporaryDirectory() as d:
+        os.environ['ITR_NB_HOME'] = str(Path(d)/'cache')
+        (Path(d)/'data').mkdir(); shapes_folder(Path(d)/'data')
+        changes = ['image.regions=false','image.size=32','text.min_count=1','model.dim=16','model.word_dim=8','model.sim_dim=8','train.epochs=1','train.hinge_warmup=0']
+        code,said = itr('train', 'sgraf-saf-scenes', '--data', Path(d)/'data', '--out', Path(d)/'run', *(x for s in changes for x in ('--set', s)))
+        test_eq(code, 0); assert 'card.html' in said
+        run = Run.load(Path(d)/'run')
+        for args,query,k in (((), None, 4), (('shade number 3', '-k', 2), 'shade number 3', 2)):
+            code,said = itr('show', Path(d)/'run', *args)
+            test_eq((code, said.strip()), (0, str(Path(d)/'run'/'show.html')))
+            test_eq(Path(said.strip()).read_text(), run.card(Path(d)/'same.html', query, k).read_text())
+
 def test_eval_within_a_modality():
     with tempfile.TemporaryDirectory() as d:
         cli_run(d)
@@ -85,7 +98,7 @@ def plain(text): return re.sub(r'[─╭╮╰╯│]+', ' ', re.sub(r'\x1b\[[0-
 
 def test_help_names_its_options():
     for verb,options in dict(train=('--data','--images','--out','--set','--resume','--overwrite'), eval=('--data','--split','--protocol','--json'),
-            encode=('--out','--split','--teacher'), search=('--image','-k','--json')).items():
+            encode=('--out','--split','--teacher'), search=('--image','-k','--json'), show=('--out','--split','-k')).items():
         code,said = itr(verb, '--help')
         test_eq(code, 0)
         for o in options: assert o in plain(said), f'{verb}: {o}'
