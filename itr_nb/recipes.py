@@ -21,15 +21,16 @@ import tomli_w
 from .core import *
 from .losses.triplet import *
 from .losses.infonce import *
+from .losses.cusa import *
 from .learner import *
 from .callbacks import *
 from .models import *
 
 # %% ../nbs/63_recipes.ipynb #9ebc2779
 TABLES = dict(image={'encoder', 'size', 'grid', 'regions'}, text={'encoder', 'min_count'},
-    train={'epochs', 'batch_size', 'optimizer', 'lr', 'weight_decay', 'schedule', 'warmup', 'drop_every', 'clip', 'accumulate',
-        'precision', 'hinge_warmup', 'patience', 'seed'})
-LOSSES:dict[str,type[Loss]] = dict(triplet=TripletLoss, infonce=InfoNCE)
+    train={'epochs', 'batch_size', 'optimizer', 'lr', 'weight_decay', 'schedule', 'warmup', 'drop_every', 'floor', 'clip', 'accumulate',
+        'precision', 'hinge_warmup', 'patience', 'seed'}, teacher={'image', 'text', 'centre', 'size', 'online'})
+LOSSES:dict[str,type[Loss]] = dict(triplet=TripletLoss, infonce=InfoNCE, csa=CSALoss, usa=USALoss)
 
 # %% ../nbs/63_recipes.ipynb #7bda1163
 @dataclass
@@ -43,6 +44,7 @@ class Recipe:
     model:dict # `kind`, a factory of `models`; `args`, its arguments by position; all other keys, by name
     loss:dict # Name of a term -> its `weight` and arguments
     train:dict # Epochs, batch size, optimiser, schedule, seed
+    teacher:dict = field(default_factory=dict) # Frozen teachers of CUSA: `image` and `text` by name or file, `centre`, `size` of a packaged image model, `online`
     source:dict = field(default_factory=dict) # Where each table's values come from
 
     def __post_init__(self):
@@ -51,6 +53,8 @@ class Recipe:
                 if key not in known: raise ArgumentError(f'recipe {self.name} [{table}]', f'keys among {sorted(known)}', key)
         for key in self.loss:
             if key not in LOSSES: raise ArgumentError(f'recipe {self.name} [loss]', f'losses among {sorted(LOSSES)}', key)
+        if lost := [k for k in ('image','text') if {'csa','usa'} & self.loss.keys() and not self.teacher.get(k)]:
+            raise ArgumentError(f'recipe {self.name} [teacher]', 'teachers of image and text for soft labels', f'no {" and no ".join(lost)}')
         if self.model.get('kind') not in FACTORIES: raise ArgumentError(f'recipe {self.name} [model] kind', f'one of {sorted(FACTORIES)}', self.model.get('kind'))
 
 # %% ../nbs/63_recipes.ipynb #0192e3ff
@@ -104,7 +108,7 @@ def load_recipe(
         table |= dict(name=f"{table.get('name', path.name.removesuffix('.toml'))}+{variant}", about=f"{known[variant]['about']}; all else as {base}")
     changed(table, changes or {}, path.name)
     want = {f for f in Recipe.__dataclass_fields__ if f!='name'}
-    if wrong := sorted((want-{'source'}-table.keys()) | (table.keys()-want-{'name'})):
+    if wrong := sorted((want-{'source','teacher'}-table.keys()) | (table.keys()-want-{'name'})):
         raise ArgumentError(str(path), f'the tables {sorted(want)}', f'{wrong} missing or unknown')
     return Recipe(**({'name':path.name.removesuffix('.toml')} | table))
 
@@ -148,10 +152,11 @@ def build_callbacks(
 )->list[Callback]: # Schedule, and what else the recipe asks for
     "The callbacks that decide what is learned; tracking and snapshots belong to a run"
     train = recipe.train
-    cbs = [ScheduleCB(train.get('schedule', 'constant'), warmup=train.get('warmup', 0), drop_every=train.get('drop_every'))]
+    cbs = [ScheduleCB(train.get('schedule', 'constant'), warmup=train.get('warmup', 0), drop_every=train.get('drop_every'), floor=train.get('floor', 0.))]
     if 'hinge_warmup' in train: cbs.append(HingeWarmupCB(train['hinge_warmup']))
     if 'patience' in train: cbs.append(EarlyStopCB(train['patience']))
     if 'triplet' in recipe.loss: cbs.append(CollapseAlarmCB())
+    if temperatures(build_loss(recipe)): cbs.append(TemperatureAlarmCB())
     return cbs
 
 # %% ../nbs/63_recipes.ipynb #78aff194
