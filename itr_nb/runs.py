@@ -34,6 +34,8 @@ from .similarity import *
 from .callbacks import *
 from .teachers import OnlineTeachersCB,save_teachers,with_teachers
 from .evaluate import *
+from .unimodal import *
+from .benchmarks import *
 from .search import *
 from .reason.scorer import SGRAFScorer
 from .models import *
@@ -200,11 +202,12 @@ def evaluate_runs(
     images:str|Path|None=None, # Its image folder
     split:str='test', # Which split
     protocol:str='all', # 'all', 'f30k', 'coco1k' or 'coco5k'
-)->Report:
+    full:bool=False, # Every report that the split allows? Then a `Judgement`
+)->Report|Judgement:
     "The one report, of a run or of the mean of several; raises `ArgumentError` where runs have other data and none are named"
     own = {(r.spec, r.images) for r in runs}
     if spec is None and len(own)>1: raise ArgumentError('spec', f'data to judge all {len(runs)} runs on, as theirs differ', sorted(map(str, own)))
-    return evaluate([r.model for r in runs], [r.data if spec is None else r.open(spec, images) for r in runs], split, protocol)
+    return (judge_split if full else evaluate)([r.model for r in runs], [r.data if spec is None else r.open(spec, images) for r in runs], split, protocol)
 
 @patch
 def evaluate(self:Run,
@@ -230,6 +233,32 @@ def encode(self:Run,
     meta = dict(image_names=p.image_names, captions=p.captions, image_id=p.image_id.tolist(), image_of=p.image_of.tolist())
     with atomic_path(path) as tmp: save_file({'images':i.glob.cpu().contiguous(), 'texts':t.glob.cpu().contiguous()}, tmp, metadata={k:json.dumps(v) for k,v in meta.items()})
     return Path(path)
+
+# %% ../nbs/64_runs.ipynb #f138b2e3
+@patch
+def judge(self:Run,
+    spec:str|None=None, # Other data than the run's own
+    images:str|Path|None=None, # Its image folder
+    split:str='test', # Which split
+    protocol:str='all', # 'all', 'f30k', 'coco1k' or 'coco5k'
+)->Judgement:
+    "Both directions, within a modality, and COCO's judges where the split is COCO's test"
+    return evaluate_runs([self], spec, images, split, protocol, full=True)
+
+@patch
+def benchmark(self:Run,
+    name:str, # 'cub', 'sop', 'inshop' or 'inat' for images, 'sts' for the seven sets of sentence pairs
+    folder:str|Path, # Where it was unpacked
+    batch_size:int=64, # Items at a time
+)->dict[str,float]: # What `image_benchmark` or `sentence_benchmark` gives
+    "A data set of one modality, by the vectors that the model compares within it"
+    if name not in BENCHMARKS: raise ArgumentError('name', f'one of {", ".join(BENCHMARKS)}', name)
+    verb,what = ('encode_text','texts') if name=='sts' else ('encode_image','images')
+    device = next((p.device for p in self.model.parameters()), torch.device('cpu'))
+    def encode(some): return unimodal_vectors(self.model, getattr(self.model, verb)(as_batch(self, **{what:some}).to(device)))
+    with judging(self.model):
+        if name=='sts': return sentence_benchmark(encode, [read_sts(folder, n) for n in STS_SETS], batch_size)
+        return image_benchmark(encode, IMAGE_SETS[name](folder), batch_size)
 
 # %% ../nbs/64_runs.ipynb #fe39f793
 def encode_teachers(

@@ -22,6 +22,8 @@ from itr_nb.similarity import *
 from itr_nb.callbacks import *
 from itr_nb.teachers import OnlineTeachersCB,save_teachers,with_teachers
 from itr_nb.evaluate import *
+from itr_nb.unimodal import *
+from itr_nb.benchmarks import *
 from itr_nb.search import *
 from itr_nb.reason.scorer import SGRAFScorer
 from itr_nb.models import *
@@ -137,6 +139,23 @@ def test_search():
         assert hits[0].score>=hits[1].score>=hits[-1].score
         found = run.search(Path(d)/'data'/'circle-red-large.png', k=999)
         test_eq({(h.split, h.row, h.name) for h in found}, {(s, j, c) for s,p in run.data.splits.items() for j,c in enumerate(p.captions)})
+
+def lay_cub(d, pictures, labels):
+    for n,im in enumerate(pictures): (d/'images').mkdir(parents=True, exist_ok=True); im.save(d/'images'/f'{n}.png')
+    (d/'images.txt').write_text(''.join(f'{n} {n}.png\n' for n in range(len(labels))))
+    (d/'image_class_labels.txt').write_text(''.join(f'{n} {101+y}\n' for n,y in enumerate(labels)))
+
+def test_judge_and_benchmark():
+    with tempfile.TemporaryDirectory() as d:
+        run = tiny_run(d)
+        whole,part = run.judge(),run.data.splits['test']
+        test_eq(whole.report, run.evaluate()); test_eq(whole.judges, {})
+        images,texts = encode_split(run.model, run.data, 'test')
+        test_eq(whole.unimodal, label_report(texts.glob, part.image_of, name='t2t'))
+        labels = np.arange(len(part.images))//2
+        lay_cub(Path(d)/'cub', list(open_data(run.spec)['test'].images), labels)
+        test_close(run.benchmark('cub', Path(d)/'cub', batch_size=3)['i2i_meanr'], label_report(images.glob, labels)['i2i_meanr'], eps=1e-6)
+        test_fail(lambda: run.benchmark('birds', d), contains='cub')
 
 def karpathy_file(d):
     draw_shape('circle', 'red', 20).save(Path(d)/'a.png')
