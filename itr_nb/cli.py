@@ -44,7 +44,7 @@ def changes_of(
 # %% ../nbs/70_cli.ipynb #4dc944f9
 @app.command()
 def train(
-    recipe:Annotated[str, typer.Argument(help='A recipe that the package ships (`itr recipes`) or a TOML file.')],
+    recipe:Annotated[str, typer.Argument(help='A recipe that the package ships, RECIPE+VARIANT (`itr recipes`), or a TOML file.')],
     data:Data='', # The recipe's own data by default
     images:Images=None,
     out:Annotated[Path, typer.Option(help='Run folder to write; runs/RECIPE by default.')]=None,
@@ -67,31 +67,37 @@ def train(
 # %% ../nbs/70_cli.ipynb #ac08f8b4
 @app.command(name='eval')
 def evaluate(
-    run:RunDir,
-    data:Data='', # The run's own data by default
+    run:Annotated[list[Path], typer.Argument(metavar='RUN…', help='A folder that `itr train` wrote; of several the scores are averaged, as SGRAF does with SGR and SAF.')],
+    data:Data='', # The runs' own data by default
     images:Images=None,
     split:Split='test',
     protocol:Annotated[str, typer.Option(help='all, f30k, coco1k (mean of five folds) or coco5k.')]='all',
     as_json:AsJson=False,
 ):
-    "Evaluate a run: recall in both directions, ranks, RSUM, on its own data or on others."
+    "Evaluate a run, or the mean of several: recall in both directions, ranks, RSUM, on their own data or on others."
     from itr_nb import runs
-    report = runs.Run.load(run).evaluate(data or None, images, split, protocol)
+    report = runs.evaluate_runs([runs.Run.load(r) for r in run], data or None, images, split, protocol)
     print(json.dumps(report.metrics)) if as_json else show(str(report))
 
 # %% ../nbs/70_cli.ipynb #eff087f8
 @app.command()
 def encode(
-    run:RunDir,
-    out:Annotated[Path, typer.Option(help='The safetensors file to write.')],
+    run:Annotated[Path, typer.Argument(metavar='[RUN]', help='A folder that `itr train` wrote.')]=None,
+    out:Annotated[Path, typer.Option(help='The safetensors file to write.')]=None,
+    teacher:Annotated[list[str], typer.Option(help="In place of RUN: image=NAME and text=NAME, as in a recipe's \\[teacher] table. Fills the cache that training reads, and goes on where it was stopped; a file besides if --out is given. May be repeated.")]=[],
     data:Data='', # The run's own data by default
     images:Images=None,
-    split:Split='test',
+    split:Annotated[str, typer.Option(help='train, val or test; test by default, train for teachers.')]='',
 ):
-    "Write the vectors of a split: `images` (n d) and `texts` (m d), with names and captions in the file's metadata."
+    "Write the vectors of a split: `images` (n d) and `texts` (m d), with names and captions in the file's metadata. Or, with --teacher, extract the features of frozen teachers for soft labels."
+    if (run is None)==(not teacher): raise typer.BadParameter('give RUN or --teacher KEY=VALUE, one of the two')
+    if out is None if run else not data: raise typer.BadParameter('--out is needed' if run else '--data is needed')
     from itr_nb import runs
-    path = runs.Run.load(run).encode(out, data or None, images, split)
-    show(str(path))
+    if run: return show(str(runs.Run.load(run).encode(out, data or None, images, split or 'test')))
+    pairs = runs.encode_teachers(changes_of(teacher), data, out, images, split or 'train')
+    for side in ('image','text'):
+        rows = getattr(pairs, f'teacher_{side}')
+        if rows is not None: show(f'teacher_{side}: {len(rows):,} rows of width {len(rows[0]):,}, {pairs.name} {pairs.split}')
 
 # %% ../nbs/70_cli.ipynb #f49fcd0c
 @app.command()
@@ -116,9 +122,10 @@ def search(
 # %% ../nbs/70_cli.ipynb #042e86a8
 @app.command(name='recipes')
 def list_recipes():
-    "List the recipes that the package ships."
-    from itr_nb.recipes import book,load_recipe
+    "List the recipes that the package ships, and their variants."
+    from itr_nb.recipes import book,load_recipe,toml_files,variants
     for name in book(): show(f'[bold]{name}[/]  {load_recipe(name).about}')
+    for kind in toml_files('variants'): show(f'RECIPE+VARIANT of every {kind} recipe: [bold]{"[/], [bold]".join(variants(kind))}[/]')
 
 # %% ../nbs/70_cli.ipynb #766e02d2
 def main():

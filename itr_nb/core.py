@@ -202,6 +202,7 @@ class TextStates(States): "Texts: `glob` (b d), `local` (b w d), `mask` (b w)"
 # %% ../nbs/00_core.ipynb #c3c21d34
 class Loss(nn.Module):
     "A loss over scores: `forward(sims, images, texts, batch)` gives a dict of named terms; `a + 0.5*b` composes"
+    def fit_to(self, images:ImageStates, texts:TextStates): "Give lazy layers their width; the learner calls it with a few states before it makes the optimizer"
     def __add__(self, other:'Loss')->'Loss': return SumLoss([*terms_of(self), *terms_of(other)])
     def __mul__(self, weight:float)->'Loss': return SumLoss([(weight*w, l) for w,l in terms_of(self)])
     __rmul__ = __mul__
@@ -213,6 +214,9 @@ class SumLoss(Loss):
     ):
         super().__init__()
         self.weights,self.losses = [w for w,_ in terms],nn.ModuleList(l for _,l in terms)
+
+    def fit_to(self, images:ImageStates, texts:TextStates):
+        for l in self.losses: l.fit_to(images, texts)
 
     def forward(self, sims, images=None, texts=None, batch=None)->dict[str,Tensor]:
         out = {}

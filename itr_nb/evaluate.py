@@ -8,8 +8,8 @@ Docs: https://itr-nb.github.io/itr_nb/evaluate.html.md"""
 __all__ = ['KS', 'PROTOCOLS', 'own_pairs', 'ranks', 'retrieval_report', 'direction_report', 'ranks_report', 'fold_rows',
            'five_folds', 'mean_report', 'Protocol', 'check_protocol', 'map_at_r', 'r_precision', 'precision_at_r',
            'hits_of', 'gains_in_order', 'graded_direction', 'graded_report', 'bootstrap', 'chance_direction',
-           'chance_report', 'judging', 'encode_split', 'Report', 'markdown_table', 'evaluate', 'validator',
-           'ReportTable', 'report_table']
+           'chance_report', 'judging', 'encode_split', 'Report', 'markdown_table', 'members', 'mean_scores', 'evaluate',
+           'validator', 'ReportTable', 'report_table']
 
 # %% ../nbs/50_evaluate.ipynb #dd77d2ee
 import json
@@ -375,28 +375,58 @@ def markdown_table(rows:Sequence[Sequence[str]])->str: # Cells; the first row is
     return '\n'.join([lines[0], rule, *lines[1:]])
 
 # %% ../nbs/50_evaluate.ipynb #1d74da66
+def members(
+    model:nn.Module|Sequence[nn.Module], # One, or several
+    data, # For all of them, or a list of one for each
+    split:str, # Must hold the same images and captions for each
+)->tuple[list,list]: # Models, and the data of each
+    "Each model with its data. Refuses a split that is not there, and other images or captions"
+    models = list(model) if isinstance(model, (list,tuple)) else [model]
+    datas = list(data) if isinstance(data, (list,tuple)) else [data]*len(models)
+    if not models or len(models)!=len(datas): raise ArgumentError('data', f'one for all models, or one for each of {len(models)}', f'{len(datas)}')
+    for d in datas:
+        if split not in d.splits: raise ArgumentError('split', f'one of {", ".join(d.splits)}', split)
+    first,*others = (d.splits[split] for d in datas)
+    for n,p in enumerate(others, 2):
+        for key in ('image_id','image_of','captions'):
+            if not np.array_equal(getattr(first, key, ()), getattr(p, key, ())):
+                raise ArgumentError('data', 'the same images and captions for every model, since scores are averaged pair by pair', f'another `{key}` for model {n}')
+    return models,datas
+
+def mean_scores(
+    models:Sequence[nn.Module], # With `score`
+    states:Sequence[tuple[ImageStates,TextStates]], # What each made of the same images and captions
+)->Float[Tensor, "i t"]: # Scores, images as rows
+    "The mean of the models' score matrices; scores of one scale, such as probabilities, weigh alike"
+    total = 0
+    for m,(images,texts) in zip(models, states, strict=True):
+        with judging(m): total = total+all_pairs(m.score, images, texts)
+    return total/len(models)
+
+# %% ../nbs/50_evaluate.ipynb #23375905
 def evaluate(
-    model:nn.Module, # Has `encode_image`, `encode_text` and `score`
-    data, # `RetrievalData`
+    model:nn.Module|Sequence[nn.Module], # Has `encode_image`, `encode_text` and `score`; of several the scores are averaged
+    data, # `RetrievalData`; a list of one for each model where they read other features or words
     split:str='test', # Which split
     protocol:str='all', # 'all', 'f30k', 'coco1k' or 'coco5k'; the last three check the sizes
     batch_size:int=128, # Items encoded at a time
     draws:int=1000, # Bootstrap draws; 0 gives no intervals
     seed:int=0, # Seed of the bootstrap
 )->Report: # Metrics, protocol, intervals, chance
-    "Encode a split once, score all pairs, report. Refuses a split whose size is not the protocol's"
-    if split not in data.splits: raise ArgumentError('split', f'one of {", ".join(data.splits)}', split)
-    pairs = data.splits[split]
+    "Encode a split once, score all pairs, report. Refuses a split whose size is not the protocol's, and models that read other images or captions"
+    models,datas = members(model, data, split)
+    pairs = datas[0].splits[split]
     caps,ids = torch.as_tensor(pairs.image_of),torch.as_tensor(pairs.image_id)
     rule = check_protocol(protocol, caps, ids)
     folds = fold_rows(caps, ids, folds=rule.folds)
-    images,texts = encode_split(model, data, split, batch_size)
+    states = [encode_split(m, d, split, batch_size) for m,d in zip(models, datas)]
     i2t,t2i,graded = torch.zeros(len(ids)).long(),torch.zeros(len(caps)).long(),{}
     for rows,cols in folds:
-        with judging(model): sims = all_pairs(model.score, images[rows], texts[cols] if rule.folds>1 else texts)
+        sims = mean_scores(models, [(i[rows], t[cols] if rule.folds>1 else t) for i,t in states])
         i2t[rows],t2i[cols] = (r.cpu() for r in ranks(sims, caps[cols], ids[rows]))
         if rule.folds==1 and getattr(pairs, 'relevant', None) is not None: graded = graded_report(sims.cpu(), pairs.relevant)
     says = f"{protocol}, {rule.says}; split '{split}' of {len(ids):,} images and {len(caps):,} captions; ties count against the query"
+    if len(models)>1: says += f'; an ensemble, the mean score of {len(models)} models'
     return Report(mean_report([ranks_report(i2t[r], t2i[c]) for r,c in folds]), says,
         bootstrap(i2t, t2i, caps, ids, n=draws, seed=seed) if draws else {},
         mean_report([chance_report(caps[c], ids[r]) for r,c in folds]), graded)

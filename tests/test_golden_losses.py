@@ -4,7 +4,9 @@ import pytest
 import torch
 from common import shared
 
-from itr_nb.core import Batch
+from itr_nb.core import Batch,ImageStates,TextStates
+from itr_nb.losses.cusa import CSALoss,USALoss,soft_label_kl,teacher_cosines
+from itr_nb.losses.imc import MEASURES,intra_modal
 from itr_nb.losses.infonce import InfoNCE,info_nce
 from itr_nb.losses.triplet import TripletLoss,triplet_loss
 
@@ -24,6 +26,20 @@ def test_imc_triplet(dtype):
     sims = scores(g['images'], g['texts'], dtype)
     same('loss_sh', triplet_loss(sims, .2, hardest=False), g['loss_sh'])
     same('loss_mh', triplet_loss(sims, .2, hardest=True), g['loss_mh'])
+
+@pytest.mark.parametrize('dtype', (torch.float32,torch.float64))
+@pytest.mark.parametrize('measure', MEASURES)
+def test_imc_constraint(measure, dtype):
+    g = golden('imc.npz')
+    for side in ('image','text'):
+        x = torch.tensor(g[f'{side}s'], dtype=dtype, requires_grad=True)
+        loss = intra_modal(x, measure)
+        same(f'{side} {measure}', loss, g[f'imc_{side}_{measure}'])
+        if side=='text': continue
+        loss.backward()
+        worst = (x.grad-torch.tensor(g[f'imc_image_grad_{measure}'])).abs().max().item()
+        print(f'{side} {measure} gradient: largest difference {worst:.1e}')
+        assert worst<1e-6
 
 @pytest.mark.parametrize('kind', ('sgr','saf'))
 def test_sgraf_triplet(kind):
@@ -45,3 +61,19 @@ def test_cusa_infonce(dtype):
         same(f'{theirs}_multipositive', 2*info_nce(sims, .05, ids, reduction), g[f'{theirs}_multipositive'])
         loss = InfoNCE(.05, reduction=reduction)(sims, batch=Batch(image_id=ids))['infonce']
         same(f'{theirs}_module', 2*loss, g[f'{theirs}_multipositive'])
+
+@pytest.mark.parametrize('dtype', (torch.float32,torch.float64))
+def test_cusa_soft_labels(dtype):
+    "Student 0.45, teacher 1: rows of each modality's teacher, divergence from teacher to student"
+    g = golden('cusa.npz')
+    x = {k:torch.tensor(g[k], dtype=dtype) for k in ('image','text','teacher_image','teacher_text')}
+    sims,i2i,t2t = x['image']@x['text'].T,teacher_cosines(x['teacher_image']),teacher_cosines(x['teacher_text'])
+    for name,student,teacher in (('csa_i2t',sims,i2i), ('csa_t2i',sims.T,t2t), ('usa_image',x['image']@x['image'].T,i2i), ('usa_text',x['text']@x['text'].T,t2t)):
+        same(name, soft_label_kl(student, teacher, .45, 1.), g[name])
+    batch = Batch(teacher_image=3*x['teacher_image'], teacher_text=x['teacher_text'])
+    same('CSALoss', CSALoss().to(dtype)(sims, batch=batch)['csa'], (g['csa_i2t']+g['csa_t2i'])/2)
+    states = [c(v, v[:,None], torch.ones(len(v), 1, dtype=torch.bool)) for c,v in ((ImageStates,x['image']), (TextStates,x['text']))]
+    usa = USALoss().to(dtype)
+    usa.fit_to(*states)
+    for head in (usa.image_head,usa.text_head): torch.nn.init.eye_(head.weight)
+    same('USALoss', usa(sims, *states, batch)['usa'], (g['usa_image']+g['usa_text'])/2)

@@ -6,12 +6,12 @@ Docs: https://itr-nb.github.io/itr_nb/reason.fast.html.md"""
 
 # %% auto #0
 __all__ = ['fold', 'reason_folded', 'unit_back', 'row_blocks', 'look', 'differ', 'differ_back', 'CompareAttended',
-           'compare_attended', 'FastSGRAF', 'onednn_kernels', 'onednn_is_exact', 'onednn']
+           'compare_attended', 'FastSGRAF', 'fast_form', 'onednn_kernels', 'onednn_is_exact', 'onednn']
 
 # %% ../../nbs/27_reason.fast.ipynb #d5f075e2
-from collections.abc import Iterator
+from collections.abc import Callable,Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache,partial
 
 import torch
 from fastcore.basics import patch
@@ -24,6 +24,7 @@ from ..core import *
 from ..attention import *
 from .sgr import *
 from .scorer import *
+from ..recompute import *
 
 # %% ../../nbs/27_reason.fast.ipynb #a3e168e7
 def fold(
@@ -236,6 +237,15 @@ def groups(self:FastSGRAF,
     check_words(texts)
     order = texts.mask.sum(1).argsort(descending=True, stable=True)
     return order,[texts[order]]
+
+# %% ../../nbs/27_reason.fast.ipynb #dbb54454
+def fast_form(
+    scorer:Callable[[ImageStates,TextStates],Tensor], # Any scorer
+)->Callable[[ImageStates,TextStates],Tensor]: # The same scores and gradients
+    "The fastest exact form of a scorer: for SGRAF `FastSGRAF`, under `recompute` where gradients are wanted and pairs are independent"
+    if not isinstance(scorer, SGRAFScorer): return scorer
+    fast = FastSGRAF(scorer)
+    return partial(recompute, fast) if torch.is_grad_enabled() and fast.couples is None else fast
 
 # %% ../../nbs/27_reason.fast.ipynb #f40b2bd4
 @contextmanager

@@ -48,6 +48,8 @@ def test_verbs_are_their_functions():
         run = Run.load(Path(d)/'run')
         code,said = itr('eval', Path(d)/'run', '--json')
         test_eq(json.loads(said), run.evaluate().metrics)
+        both = itr('eval', Path(d)/'run', Path(d)/'run')[1]
+        assert f"{run.evaluate().metrics['rsum']:.1f}" in both and 'the mean score of 2 models' in both
         hits = json.loads(itr('search', Path(d)/'run', 'shade number 3', '-k', 2, '--json')[1])
         test_eq([h['name'] for h in hits], [h.name for h in run.search('shade number 3', k=2)])
         hits = json.loads(itr('search', Path(d)/'run', '--image', Path(d)/'data'/'17.png', '--json')[1])
@@ -57,6 +59,13 @@ def test_verbs_are_their_functions():
         same = train_run(load_recipe('dual-photos', changes_of(tiny())), str(Path(d)/'data'), Path(d)/'same', progress=False)
         test_eq(same.evaluate().metrics, run.evaluate().metrics)
 
+def test_encode_teachers():
+    with tempfile.TemporaryDirectory() as d:
+        os.environ['ITR_NB_HOME'] = str(Path(d)/'cache')
+        said = itr('encode', '--teacher', 'image=efficientnet-lite0', '--teacher', 'size=32', '--data', shapes_folder(d), '--out', Path(d)/'t.safetensors')[1]
+        assert 'teacher_image: 12 rows of width 1,280' in said
+        test_eq(tuple(load_file(Path(d)/'t.safetensors')['teacher_image'].shape), (12,1280))
+
 def test_changes_of():
     test_eq(changes_of(['a.b=1', 'a.c=2.5', 'a.d=true', 'a.e=gru', 'a.f=[1,2]', 'a.g=x=y']), {'a.b':1, 'a.c':2.5, 'a.d':True, 'a.e':'gru', 'a.f':[1,2], 'a.g':'x=y'})
 
@@ -64,7 +73,7 @@ def plain(text): return re.sub(r'[─╭╮╰╯│]+', ' ', re.sub(r'\x1b\[[0-
 
 def test_help_names_its_options():
     for verb,options in dict(train=('--data','--images','--out','--set','--resume','--overwrite'), eval=('--data','--split','--protocol','--json'),
-            encode=('--out','--split'), search=('--image','-k','--json')).items():
+            encode=('--out','--split','--teacher'), search=('--image','-k','--json')).items():
         code,said = itr(verb, '--help')
         test_eq(code, 0)
         for o in options: assert o in plain(said), f'{verb}: {o}'
@@ -85,6 +94,8 @@ def test_exit_codes():
     test_eq(shell('train', 'dual-photos', '--data', 'no/such/data')[0], 1)
     test_eq(shell('train', 'dual-photos', '--set', 'epochs')[0], 2)
     test_eq(shell('search', 'x')[0], 2)
+    for wrong in ((), ('x',), ('x', '--teacher', 'image=y'), ('--teacher', 'image=y')): test_eq(shell('encode', *wrong)[0], 2)
+    test_eq(shell('encode', '--teacher', 'centre=none', '--data', 'emoji')[0], 1)
     test_eq(shell('fly')[0], 2)
     test_eq(shell('recipes'), (0, ''))
 

@@ -171,6 +171,19 @@ def test_loss():
     test_eq(len(list((Diagonal()+part).parameters())), 1)
     test_fail(lambda: (Total()+Total())(sims), contains='terms of different names')
 
+class Headed(Loss):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.LazyLinear(2)
+    def fit_to(self, images, texts): self.head(images.glob)
+    def forward(self, sims, images=None, texts=None, batch=None): return {'headed':self.head(images.glob).sum()}
+
+def test_fit_to():
+    some = ImageStates(torch.ones(3,5), torch.ones(3,1,5), torch.ones(3,1, dtype=torch.bool))
+    loss = Diagonal() + .5*Headed()
+    loss.fit_to(some, some)
+    test_eq([tuple(p.shape) for p in loss.parameters()], [(2,5),(2,)])
+
 def half_a_write(path):
     with atomic_path(path) as tmp:
         tmp.write_text('new, but only ha')

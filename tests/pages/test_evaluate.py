@@ -45,8 +45,8 @@ class ToyModel(nn.Module):
     def score(self, images, texts): return nn.functional.normalize(images.glob)@nn.functional.normalize(texts.glob).T
 
 class ToyData:
-    def __init__(self, n=60, each=5, noise=1.4, dim=16):
-        g = torch.Generator().manual_seed(0)
+    def __init__(self, n=60, each=5, noise=1.4, dim=16, seed=0):
+        g = torch.Generator().manual_seed(seed)
         self.x = nn.functional.normalize(torch.randn(n, dim, generator=g))*dim**.5
         self.y = self.x.repeat_interleave(each, 0)+noise*torch.randn(n*each, dim, generator=g)
         ids = torch.arange(n)+100
@@ -228,6 +228,26 @@ def test_evaluate():
     test_close(evaluate(model, data, draws=0).graded['t2i_map_at_r'], rep.metrics['t2i_r1'], eps=1e-4)
     for bad in (dict(split='dev'), dict(protocol='coco1k')):
         with expect_fail(ArgumentError): evaluate(model, data, **bad)
+
+def test_evaluate_several():
+    datas,models = [ToyData(seed=k) for k in range(2)],[ToyModel().train(), ToyModel()]
+    own,unit = torch.arange(60).repeat_interleave(5),lambda x: nn.functional.normalize(x)
+    S = [unit(d.x)@unit(d.y).T for d in datas]
+    got,one = evaluate(models, datas, draws=20),evaluate(models[0], datas[0])
+    test_close(list(got.metrics.values()), list(retrieval_report((S[0]+S[1])/2, own).values()), eps=1e-4)
+    test_close(mean_scores(models, [encode_split(m, d) for m,d in zip(models, datas)]), (S[0]+S[1])/2, eps=1e-6)
+    test_eq(evaluate(models, datas[0]).metrics, one.metrics); test_eq(evaluate(models[:1], datas[:1]), one)
+    test_eq(['ensemble' in r.protocol for r in (got, one)], [True, False]); assert models[0].training
+
+def test_members_refuses():
+    datas,models = [ToyData(), ToyData()],[ToyModel(), ToyModel()]
+    for kw,says in ((dict(n=50), 'image_id'), (dict(each=4), 'image_of')):
+        with expect_fail(ArgumentError, f'another `{says}` for model 2'): evaluate(models, [datas[0], ToyData(**kw)])
+    datas[0].splits['test'].captions,datas[1].splits['test'].captions = ['a']*300,['b']*300
+    with expect_fail(ArgumentError, 'another `captions` for model 2'): evaluate(models, datas)
+    for m,d in ((models, datas[:1]), ([], datas[0])):
+        with expect_fail(ArgumentError, 'one for all models'): evaluate(m, d)
+    with expect_fail(ArgumentError, 'one of test'): evaluate(models, datas, split='val')
 
 def test_evaluate_folds():
     data,model = ToyData(5000, noise=1.6, dim=8),ToyModel()

@@ -17,6 +17,7 @@ from fastcore.basics import patch
 from safetensors import SafetensorError,safe_open
 from safetensors.torch import save_file
 from torch import Tensor,nn
+from torch.nn.parameter import UninitializedParameter
 from torch.utils.data import DataLoader
 from itr_nb.core import ArgumentError,Batch,Loss,States,atomic_path,seed_everything
 import tempfile,threading
@@ -82,6 +83,18 @@ def test_param_groups():
     for p in m.parameters(): p.requires_grad_(False)
     test_fail(lambda: param_groups([m]), contains='requires gradient')
 
+def twin_terms(loss, batch):
+    "The terms of a model that gives its matrix twice"
+    twins = toy_model()
+    twins.scores = lambda images,texts: 2*[twins.score(images, texts)]
+    return {k:x.item() for k,x in TrainStep(twins, loss)(batch).items()}
+
+def test_every_matrix_is_judged():
+    batch = next(iter(toy_data(8, 8).train_loader(0)))
+    loss = InfoNCE(.1)+.5*TripletLoss()
+    once = {k:x.item() for k,x in TrainStep(toy_model(), loss)(batch).items()}
+    test_eq(twin_terms(loss, batch), {k+n:x for n in ('','_2') for k,x in once.items()})
+
 def test_own_rows():
     for n in range(1,9):
         for world in range(1,5):
@@ -98,6 +111,25 @@ def test_share():
             parts = [[b.image_id.tolist() for b in share(source(), skip, r, 2)] for r in (0,1)]
             test_eq([a+b for a,b in zip(*parts)], whole[skip:])
     test_eq(len(share(loader(), 1, 0, 2)), 2)
+
+class Headed(Loss):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.LazyLinear(3)
+    def fit_to(self, images, texts): self.head(images.glob)
+    def forward(self, sims, images, texts, batch): return {'headed':self.head(images.glob).square().mean()}
+
+def test_give_widths():
+    data,heads = RetrievalData(dict(train=toy_pairs(10,1)), batch_size=4),[]
+    for seed in (0,0,1):
+        loss,model,state = InfoNCE()+Headed(),toy_model(),torch.get_rng_state()
+        give_widths(loss, model, lambda: data.train_loader(0), torch.device('cpu'), seed)
+        test_eq(torch.get_rng_state(), state)
+        assert model.training
+        heads.append(loss.losses[1].head.weight.tolist())
+    test_eq((len(heads[0]),len(heads[0][0])), (3,8))
+    test_eq(heads[0], heads[1]); test_ne(heads[0], heads[2])
+    give_widths(InfoNCE(), None, None, torch.device('cpu'), 0)
 
 def draws(): return random.random(),np.random.rand(),torch.rand(()).item()
 

@@ -3,7 +3,7 @@ from itr_nb.losses.infonce import *
 import torch
 from jaxtyping import Float,Int
 from torch import Tensor,nn
-from itr_nb.core import ArgumentError,Batch,Loss,check_finite,check_shape
+from itr_nb.core import ArgumentError,Batch,ImageStates,Loss,TextStates,check_finite,check_shape,l2norm,masked_mean
 import math
 from fastcore.test import *
 from itr_nb.losses.triplet import hinge_costs,triplet_loss
@@ -130,6 +130,38 @@ def test_temperature_is_learned():
     assert .01<=loss.temperature().item()<.07
     opt.zero_grad(); loss(-X)['infonce'].backward()
     assert loss.temperature.value.grad<0
+
+def some_pair(b, seed):
+    "States of `b` images and captions of three parts, the last one padding in every second"
+    g = torch.Generator().manual_seed(seed)
+    rand = lambda *size: torch.randn(*size, generator=g, dtype=torch.double)
+    mask = torch.ones(b, 3, dtype=torch.bool)
+    mask[::2,2] = False
+    return [kind(rand(b,4), rand(b,3,4), mask) for kind in (ImageStates, TextStates)]
+
+def cosine_ref(x, y):
+    dot = lambda a,b: sum(i*j for i,j in zip(a,b))
+    return [[dot(a,b)/(dot(a,a)*dot(b,b))**.5 for b in y] for a in x]
+
+def mean_ref(local, mask): return [[sum(col)/len(col) for col in zip(*(v for v,m in zip(rows,real) if m))] for rows,real in zip(local, mask)]
+
+def test_info_nce_on():
+    images,texts = some_pair(5, 2)
+    X,ids = random_cosines(5, 3),[0,0,1,2,3]
+    means = [mean_ref(s.local.tolist(), s.mask.tolist()) for s in (images,texts)]
+    want = dict(score=X, style=torch.tensor(cosine_ref(images.glob.tolist(), texts.glob.tolist())), features=torch.tensor(cosine_ref(*means)))
+    for on,sims in want.items():
+        got = InfoNCE(.1, learn=False, on=on).double()(X, images, texts, Batch(image_id=torch.tensor(ids)))['infonce']
+        test_close(got.item(), info_nce_ref(sims, .1, ids, 'mean'), eps=1e-6)
+
+def test_info_nce_on_gradient():
+    images,texts = some_pair(4, 3)
+    for s in (images,texts): s.glob.requires_grad_(); s.local.requires_grad_()
+    def run(on): return lambda *x: contrasted(on, None, ImageStates(*x[:2], images.mask), TextStates(*x[2:], texts.mask))
+    for on in ('style','features'):
+        assert torch.autograd.gradcheck(run(on), (images.glob, images.local, texts.glob, texts.local), eps=1e-6)
+        with expect_fail(ArgumentError, f"images, texts: expected the states that on='{on}' compares"): InfoNCE(on=on)(torch.eye(4))
+    with expect_fail(ArgumentError, "on: expected 'score' or 'style' or 'features'"): InfoNCE(on='glob')
 
 def test_info_nce_refuses():
     C = torch.zeros(2,2)

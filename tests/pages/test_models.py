@@ -2,7 +2,7 @@
 from itr_nb.models import *
 import argparse,inspect,json,re
 from collections.abc import Callable
-from functools import partial,wraps
+from functools import wraps
 from pathlib import Path
 import torch
 from jaxtyping import Float
@@ -12,11 +12,12 @@ from itr_nb.encoders import *
 from itr_nb.attention import *
 from itr_nb.similarity import *
 from itr_nb.reason.scorer import *
-from itr_nb.recompute import *
 from itr_nb.reason.fast import *
+from itr_nb.reason.joint import *
 from itr_nb.learner import misfits
 from itr_nb.callbacks import load_weights,save_weights
 import itertools,math,tempfile
+from functools import partial
 from fastcore.test import *
 
 def draw_model(ax):
@@ -42,12 +43,21 @@ def test_sgraf_sizes():
     test_eq(sizes_of(vocab_size=11_353), [18_970_775, 18_378_906])
     test_eq(sizes_of(text_dim=11_353), sizes_of(vocab_size=11_353))
 
+def test_joint():
+    with torch.device('meta'): test_eq(sum(p.numel() for p in sgraf('joint').parameters()), 18_109_175+259+257)
+    model,(images,texts) = tiny('joint').eval(),tiny_batches()
+    states = model.encode_image(images),model.encode_text(texts)
+    one,two = model.scores(*states)
+    test_close(model.score(*states), (one+two)/2, eps=1e-6)
+    assert (one-two).abs().max()>1e-4
+    test_eq([len(tiny(k).scores(*states)) for k in ('SGR','joint')], [1,2])
+
 def ablations():
-    return [dict(kind='none', use_local=False), dict(use_global=False), dict(steps=1), dict(steps=2), dict(steps=4), dict(kind='SAF'), dict(kind='SAF', use_global=False),
+    return [dict(kind='joint'), dict(kind='none', use_local=False), dict(use_global=False), dict(steps=1), dict(steps=2), dict(steps=4), dict(kind='SAF'), dict(kind='SAF', use_global=False),
         dict(direction='i2t'), dict(kind='SAF', direction='i2t'), dict(kind='none'), dict(kind='none', similarity='cosine'), dict(pool='mean'), dict(regions=3),
         dict(kind='SAF', saf_norm='pairs'), dict(clip='relu', norm_attended=False, smooth=4.), dict(text='lstm'), dict(text='words', text_dim=7)]
 
-def tiny(**kw): return sgraf(**dict(vocab_size=11, image_dim=6, dim=5, word_dim=4, sim_dim=3, regions='any')|kw)
+def tiny(kind='SGR', **kw): return sgraf(kind, **dict(vocab_size=11, image_dim=6, dim=5, word_dim=4, sim_dim=3, regions='any')|kw)
 
 def tiny_batches(text='gru'):
     gen = torch.Generator().manual_seed(1)

@@ -10,6 +10,7 @@ import tomli_w
 from itr_nb.core import *
 from itr_nb.losses.triplet import *
 from itr_nb.losses.infonce import *
+from itr_nb.losses.cusa import *
 from itr_nb.learner import *
 from itr_nb.callbacks import *
 from itr_nb.models import *
@@ -33,13 +34,23 @@ def test_build_model():
     test_eq([build_model(r, 12, 9).config[k] for k in ('text_dim','text')], [9, 'gru'])
 
 def test_paper_recipes():
-    totals = {'sgraf-sgr-f30k':18_109_175, 'sgraf-saf-f30k':17_517_306, 'sgraf-sgr-coco':18_970_775, 'sgraf-saf-coco':18_378_906}
-    drops = {'sgraf-sgr-f30k':(40,30), 'sgraf-saf-f30k':(30,20), 'sgraf-sgr-coco':(20,10), 'sgraf-saf-coco':(20,10)}
+    totals = {'sgraf-sgr-f30k':18_109_175, 'sgraf-saf-f30k':17_517_306, 'sgraf-joint-f30k':18_109_691, 'sgraf-sgr-coco':18_970_775, 'sgraf-saf-coco':18_378_906, 'sgraf-joint-coco':18_971_291}
+    drops = dict.fromkeys(totals, (20,10)) | {'sgraf-sgr-f30k':(40,30), 'sgraf-joint-f30k':(40,30), 'sgraf-saf-f30k':(30,20)}
     for name,total in totals.items():
         r = load_recipe(name)
         with torch.device('meta'): n = sum(p.numel() for p in build_model(r, 2048, 11_353 if 'coco' in name else 8481).parameters())
         test_eq(n, total)
         test_eq(tuple(r.train[k] for k in ('epochs','drop_every','batch_size','lr','clip')), (*drops[name], 128, 2e-4, 2.))
+
+def test_published():
+    for paper in toml_files('published'):
+        for r in published(paper):
+            assert all(r.get(k) and isinstance(r[k], str) for k in ('model','data','source')), r
+            assert len(r)>3 and all(0<=r[k]<=100 for k in RECALLS if k in r), r
+            if all(k in r for k in RECALLS): assert abs(r['rsum']-sum(r[k] for k in RECALLS))<.35, f'{paper}: the sum of {r} is printed with an error'
+    test_eq(len({(r['model'],r['data'],r['source']) for r in published('sgraf')}), len(published('sgraf')))
+    test_eq([r.get('rsum') for r in published('sgraf') if r['data']=='coco5k' and r['model']=='SGR'], [None, 421.5])
+    test_fail(lambda: published('sgaf'), contains="'sgraf'")
 
 def test_build_loss():
     r = load_recipe('dual-emoji', {'loss.infonce.weight':.5})
@@ -56,7 +67,36 @@ def test_book():
         r = load_recipe(name)
         assert isinstance(build_loss(r), Loss) and build_callbacks(r)
         test_eq(build_model(r, 12, 9).config['model'], r.model['kind'])
-        for table in ('image', 'text', 'model', 'loss', 'train'): assert r.source.get(table), f'{name}: [source] lacks {table}'
+        for table in ('image', 'text', 'model', 'loss', 'train', *(['teacher'] if r.teacher else [])): assert r.source.get(table), f'{name}: [source] lacks {table}'
+
+def one_step(recipe):
+    "A loss and its gradient, on three images of four regions and three captions"
+    model,gen = build_model(recipe, 6, 9),torch.Generator().manual_seed(0)
+    batch = Batch.of(regions=torch.randn(3,4,6, generator=gen), tokens=torch.randint(4, 9, (3,5), generator=gen), lengths=[5,3,2])
+    loss = sum(TrainStep(model, build_loss(recipe))(batch).values())
+    loss.backward()
+    return loss.item(),torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+def test_variants():
+    rows = {r['model'] for r in published('sgraf') if r['source'].startswith(('paper, Table 3','paper, Table 4'))}
+    test_eq({v['published'] for v in variants('sgraf').values()}, rows-{'SGR, 3 steps', 'SGR, local only, t2i'})
+    for name,v in variants('sgraf').items():
+        small = load_recipe(f'sgraf-saf-scenes+{name}', {'model.dim':8, 'model.word_dim':6, 'model.sim_dim':4})
+        loss,grad = one_step(small)
+        assert math.isfinite(loss) and grad.isfinite().all() and grad.abs().max()>0, name
+        large = load_recipe(f'sgraf-sgr-f30k+{name}')
+        for key,value in v['changes'].items(): test_eq([r.model[key.removeprefix('model.')] for r in (small, large)], [value, value])
+        test_eq((small.name, large.train['epochs'], v['source'][:12]), (f'sgraf-saf-scenes+{name}', 40, 'paper, Table'))
+
+def test_variant_names():
+    with tempfile.TemporaryDirectory() as d:
+        r = load_recipe('sgraf-sgr-scenes+steps-1', {'train.epochs':9})
+        again = load_recipe(save_recipe(r, Path(d)/'a+b.toml'))
+        test_eq(again, r); test_eq((again.name, again.train['epochs'], again.model['steps']), ('sgraf-sgr-scenes+steps-1', 9, 1))
+        test_eq(load_recipe(f'{Path(d)/"a+b.toml"}').name, r.name)
+    test_fail(lambda: load_recipe('sgraf-sgr-scenes+steps-9'), contains="'steps-4'")
+    test_fail(lambda: load_recipe('dual-scenes+global'), contains='variant: expected one of []')
+    test_fail(lambda: load_recipe('sgraf+global'), contains='neither a recipe file')
 
 def test_seed_decides_weights():
     one,same,other = (sum(p.abs().sum() for p in build_model(load_recipe('dual-emoji', {'train.seed':s}), 6, 5).parameters()).item() for s in (0,0,1))
@@ -68,7 +108,7 @@ class ThreeSteps:
 
 def test_train_table_arrives():
     r = load_recipe('dual-scenes', {'train.lr':.5, 'train.weight_decay':.25, 'train.clip':7., 'train.accumulate':3, 'train.precision':'bf16',
-        'train.seed':11, 'train.schedule':'step', 'train.drop_every':4, 'train.warmup':2, 'train.hinge_warmup':5, 'train.patience':6, 'train.optimizer':'adam'})
+        'train.seed':11, 'train.floor':.3, 'train.schedule':'step', 'train.drop_every':4, 'train.warmup':2, 'train.hinge_warmup':5, 'train.patience':6, 'train.optimizer':'adam'})
     l = build_learner(r, build_model(r, 6, 5), ThreeSteps())
     test_eq((l.clip, l.accumulate, l.mixed_precision, l.seed), (7., 3, 'bf16', 11))
     test_eq(type(l.optimizer).__name__, 'Adam')
@@ -76,8 +116,20 @@ def test_train_table_arrives():
     test_eq(max(g['weight_decay'] for g in l.optimizer.param_groups), .25)
     cbs = {type(c).__name__:c for c in l.callbacks}
     test_eq(set(cbs), {'ScheduleCB', 'HingeWarmupCB', 'EarlyStopCB', 'CollapseAlarmCB'})
-    test_eq([cbs['ScheduleCB'].how[k] for k in ('kind', 'warmup', 'drop_every')], ['step', 2, 4])
+    test_eq([cbs['ScheduleCB'].how[k] for k in ('kind', 'warmup', 'drop_every', 'floor')], ['step', 2, 4, .3])
     test_eq((cbs['HingeWarmupCB'].epochs, cbs['EarlyStopCB'].patience), (5, 6))
+
+def test_soft_labels():
+    r = load_recipe('cusa-dual-scenes')
+    loss = build_loss(r)
+    test_eq([type(l).__name__ for l in loss.losses], ['InfoNCE', 'CSALoss', 'USALoss'])
+    assert 'TemperatureAlarmCB' in [type(c).__name__ for c in build_callbacks(r)]
+    table = asdict(r)
+    for gone in ({}, dict(image='x')): test_fail(lambda: Recipe(**table|dict(teacher=gone)), contains='teachers of image and text')
+    for kind,alpha in (('sgr',.6),('saf',1.)):
+        for data in ('f30k','coco'):
+            r = load_recipe(f'cusa-{kind}-{data}')
+            test_eq((r.loss['csa']['weight'],r.loss['usa']['weight'],r.model['args']), (alpha,.75,[kind.upper()]))
 
 def refusals():
     bad = [lambda: load_recipe('dual-emojis'), lambda: load_recipe('dual-emoji', {'epochs':3}), lambda: load_recipe('dual-emoji', {'model.kind':'clipp'}),

@@ -18,11 +18,13 @@ from itr_nb.encoders import *
 from itr_nb.features import *
 from itr_nb.similarity import *
 from itr_nb.callbacks import *
+from itr_nb.teachers import OnlineTeachersCB,save_teachers,with_teachers
 from itr_nb.evaluate import *
 from itr_nb.search import *
 from itr_nb.models import *
 from itr_nb.recipes import *
 import itertools,tempfile
+from dataclasses import replace
 import numpy as np
 from fastcore.test import *
 from PIL import ImageDraw
@@ -76,6 +78,45 @@ def test_two_runs_agree():
         one,two = tiny_run(d, 'one'),tiny_run(d, 'two')
         test_eq(rows_of(one), rows_of(two))
         for a,b in zip(one.model.state_dict().values(), two.model.state_dict().values()): assert torch.equal(a, b)
+
+def scores_ref(run):
+    i,t = encode_split(run.model, run.data, 'test')
+    with torch.no_grad(): return torch.cat([run.model.score(i[k:k+1], t) for k in range(len(i))])
+
+def test_evaluate_runs():
+    with tempfile.TemporaryDirectory() as d:
+        one,other = tiny_run(d, 'one'),Path(d)/'other'
+        two = train(load_recipe(one.folder/'recipe.toml', {'image.size':40, 'text.min_count':25, 'train.seed':1, 'train.epochs':1}), one.spec, other, home=Path(d)/'cache', progress=False)
+        assert len(one.vocab)!=len(two.vocab)
+        pairs = one.data.splits['test']
+        want = retrieval_report((scores_ref(one)+scores_ref(two))/2, torch.as_tensor(pairs.image_of), torch.as_tensor(pairs.image_id))
+        got = evaluate_runs([one, two])
+        test_close(list(got.metrics.values()), list(want.values()), eps=1e-4)
+        assert 'an ensemble, the mean score of 2 models' in got.protocol
+        test_eq(evaluate_runs([one]), one.evaluate()); test_eq(evaluate_runs([one, two], one.spec).metrics, got.metrics)
+        two.spec = 'elsewhere'
+        with expect_fail(ArgumentError, 'data to judge all 2 runs on'): evaluate_runs([one, two])
+
+def soft(**teacher):
+    r = tiny()
+    return replace(r, loss=dict(r.loss, csa=dict(weight=.5), usa=dict(weight=.5)), teacher=dict(image='efficientnet-lite0', text='minilm', size=32)|teacher)
+
+def test_soft_labels():
+    with tempfile.TemporaryDirectory() as d:
+        plain,d = tiny_run(d),Path(d)
+        def go(name, **teacher): return train(soft(**teacher), plain.spec, d/name, home=d/'cache', progress=False)
+        file = d/'teachers.safetensors'
+        encode_teachers(soft().teacher, plain.spec, file, home=d/'cache', progress=False)
+        one,two,three = go('cached'),go('online', online=True),go('file', image=str(file), text=str(file))
+        first = [json.loads((r.folder/'metrics.jsonl').read_text().splitlines()[0]) for r in (plain,one,two,three)]
+        assert {'csa','usa','USALoss.tau_image'}<=first[1].keys() and 'csa' not in first[0]
+        for f in first[2:]: test_close([f[k] for k in ('loss','csa','usa')], [first[1][k] for k in ('loss','csa','usa')], eps=1e-4)
+        again = Run.load(one.folder, d/'cache')
+        test_eq((again.recipe,again.evaluate().metrics), (one.recipe,one.evaluate().metrics))
+        assert again.data.splits['train'].teacher_image is None
+        csv = Path(plain.spec)/'captions.csv'
+        csv.write_text(csv.read_text().replace('a small', 'one small'))
+        with expect_fail(ArgumentError, 'another data set'): go('other', image=str(file))
 
 def search_ref(run, query, k):
     scored = []
