@@ -6,8 +6,8 @@ Docs: https://itr-nb.github.io/itr_nb/runs.html.md"""
 
 # %% auto #0
 __all__ = ['open_data', 'image_model_of', 'text_model_of', 'teachers_of', 'teach', 'prepare', 'environment', 'write_json',
-           'read_json', 'Hit', 'Run', 'as_batch', 'evaluate_runs', 'encode_teachers', 'claim', 'widths', 'describe',
-           'finish', 'train']
+           'read_json', 'Hit', 'Run', 'as_batch', 'evaluate_runs', 'encode_teachers', 'shown_regions', 'explains',
+           'scorers_of', 'spoken', 'claim', 'widths', 'describe', 'finish', 'train']
 
 # %% ../nbs/64_runs.ipynb #852323ac
 import json,platform,shutil
@@ -32,7 +32,10 @@ from .similarity import *
 from .callbacks import *
 from .teachers import OnlineTeachersCB,save_teachers,with_teachers
 from .evaluate import *
+from .unimodal import *
+from .benchmarks import *
 from .search import *
+from .reason.scorer import SGRAFScorer
 from .models import *
 from .recipes import *
 
@@ -157,6 +160,8 @@ class Run:
     @cached_property
     def data(self)->RetrievalData: return self.open(self.spec, self.images)
     @cached_property
+    def pictures(self)->Splits: return open_data(self.spec, self.images)
+    @cached_property
     def image_model(self): return image_model_of(self.recipe.image)
     @cached_property
     def text_model(self): return text_model_of(self.recipe.text)
@@ -190,11 +195,12 @@ def evaluate_runs(
     images:str|Path|None=None, # Its image folder
     split:str='test', # Which split
     protocol:str='all', # 'all', 'f30k', 'coco1k' or 'coco5k'
-)->Report:
+    full:bool=False, # Every report that the split allows? Then a `Judgement`
+)->Report|Judgement:
     "The one report, of a run or of the mean of several; raises `ArgumentError` where runs have other data and none are named"
     own = {(r.spec, r.images) for r in runs}
     if spec is None and len(own)>1: raise ArgumentError('spec', f'data to judge all {len(runs)} runs on, as theirs differ', sorted(map(str, own)))
-    return evaluate([r.model for r in runs], [r.data if spec is None else r.open(spec, images) for r in runs], split, protocol)
+    return (judge_split if full else evaluate)([r.model for r in runs], [r.data if spec is None else r.open(spec, images) for r in runs], split, protocol)
 
 @patch
 def evaluate(self:Run,
@@ -220,6 +226,32 @@ def encode(self:Run,
     meta = dict(image_names=p.image_names, captions=p.captions, image_id=p.image_id.tolist(), image_of=p.image_of.tolist())
     with atomic_path(path) as tmp: save_file({'images':i.glob.cpu().contiguous(), 'texts':t.glob.cpu().contiguous()}, tmp, metadata={k:json.dumps(v) for k,v in meta.items()})
     return Path(path)
+
+# %% ../nbs/64_runs.ipynb #f138b2e3
+@patch
+def judge(self:Run,
+    spec:str|None=None, # Other data than the run's own
+    images:str|Path|None=None, # Its image folder
+    split:str='test', # Which split
+    protocol:str='all', # 'all', 'f30k', 'coco1k' or 'coco5k'
+)->Judgement:
+    "Both directions, within a modality, and COCO's judges where the split is COCO's test"
+    return evaluate_runs([self], spec, images, split, protocol, full=True)
+
+@patch
+def benchmark(self:Run,
+    name:str, # 'cub', 'sop', 'inshop' or 'inat' for images, 'sts' for the seven sets of sentence pairs
+    folder:str|Path, # Where it was unpacked
+    batch_size:int=64, # Items at a time
+)->dict[str,float]: # What `image_benchmark` or `sentence_benchmark` gives
+    "A data set of one modality, by the vectors that the model compares within it"
+    if name not in BENCHMARKS: raise ArgumentError('name', f'one of {", ".join(BENCHMARKS)}', name)
+    verb,what = ('encode_text','texts') if name=='sts' else ('encode_image','images')
+    device = next((p.device for p in self.model.parameters()), torch.device('cpu'))
+    def encode(some): return unimodal_vectors(self.model, getattr(self.model, verb)(as_batch(self, **{what:some}).to(device)))
+    with judging(self.model):
+        if name=='sts': return sentence_benchmark(encode, [read_sts(folder, n) for n in STS_SETS], batch_size)
+        return image_benchmark(encode, IMAGE_SETS[name](folder), batch_size)
 
 # %% ../nbs/64_runs.ipynb #fe39f793
 def encode_teachers(
@@ -272,13 +304,90 @@ def sheet(self:Run,
 )->Path: # `path`
     "A contact sheet of queries with their five best answers, in both directions; refuses data that hold features in place of pictures"
     from itr_nb.viz import rank_sheet
-    pictures = open_data(self.spec, self.images)[split].subset(range(min(most, len(self.data.splits[split].images))))
+    pictures = self.pictures[split].subset(range(min(most, len(self.data.splits[split].images))))
     if not isinstance(pictures.images[0], Image.Image): raise ArgumentError('data', 'pictures', f'{self.spec}, which holds features')
     part = RetrievalData({split:self.data.splits[split].subset(range(len(pictures.images)))}, self.vocab)
     with judging(self.model): sims = all_pairs(self.model.score, *encode_split(self.model, part, split))
     rank_sheet(pictures.images, pictures.captions, sims, torch.as_tensor(pictures.image_of), torch.as_tensor(pictures.image_id),
         title=title or f'{self.recipe.name} on {pictures.name}, {split}', path=path)
     return Path(path)
+
+# %% ../nbs/64_runs.ipynb #650bffe1
+def shown_regions(
+    model:nn.Module, # Image model of the run
+    picture:Image.Image, # As the data have it
+    n:int, # Regions that the retrieval model sees
+    boxes=None, # (n 4) of the regions, 0..1, if the data have them
+)->tuple[Image.Image,dict]: # The picture to draw on, and `boxes` or `grid` as `HoverCard` takes them
+    "Where the regions of a picture lie; refuses a number of regions that is no grid"
+    if boxes is not None: return picture,dict(boxes=boxes)
+    if n==1: return picture,dict(boxes=[[0,0,1,1]])
+    pixels = model.preprocess([picture])[0]
+    h,w = pixels.shape[1:]
+    rows = round((n*h/w)**.5)
+    if rows<1 or n%rows: raise ArgumentError('regions', f'a grid of cells on {h} × {w} pixels', n)
+    if isinstance(model, builtin.EfficientNetLite): return builtin.center_square(picture, min(picture.size)),dict(grid=(rows,n//rows))
+    mean,std = (torch.tensor(x)[:,None,None] for x in (model.processor.image_mean, model.processor.image_std))
+    rgb = ((pixels*std+mean).clamp(0, 1)*255).round().byte().permute(1,2,0)
+    return Image.fromarray(rgb.numpy()),dict(grid=(rows,n//rows))
+
+# %% ../nbs/64_runs.ipynb #91f632b3
+def explains(model:RetrievalModel)->bool:
+    "Can it say where the words look? SGRAF can, where it compares parts"
+    return all(isinstance(s, SGRAFScorer) and s.use_local for s in scorers_of(model))
+
+def scorers_of(model:RetrievalModel)->list:
+    "A joint model has several, over the same attention"
+    return list(getattr(model.scorer, 'scorers', [model.scorer]))
+
+@patch
+def explain(self:Run,
+    text:str, # A caption, or any other words
+    row:int, # Row of the image in its split
+    split:str='test', # Where the image stands
+): # A `HoverCard`
+    "How a text and an image of the data get their score; refuses models that cannot say it, and data that hold features in place of pictures"
+    from itr_nb.card import HoverCard
+    if not explains(self.model): raise ArgumentError('model', 'SGRAF with local similarities, which can explain its scores', self.recipe.name)
+    pairs,data = self.pictures[split],self.data.split(split).subset([row])
+    if not isinstance(pairs.images[row], Image.Image): raise ArgumentError('data', 'pictures', f'{self.spec}, which holds features')
+    with judging(self.model):
+        images,_ = encode_split(self.model, RetrievalData({split:data}, self.vocab), split)
+        texts = self.model.encode_text(as_batch(self, [text]))
+        es = [s.explain(images, texts) for s in scorers_of(self.model)]
+    e,n,t2i = es[0],int(images.mask.sum()),es[0].direction=='t2i'
+    weights,edges = next((x.weights for x in es if x.weights is not None), None),next((x.edges for x in es if x.edges), [])
+    picture,where = shown_regions(self.image_model, pairs.images[row], n, data.boxes[0] if data.boxes is not None else None)
+    return HoverCard(picture, spoken(text, self.vocab, int(texts.mask.sum())), e.attention if t2i else e.attention.T, **where,
+        weights=weights if t2i else None, edges=edges if t2i else [], score=sum(x.score for x in es)/len(es), title=pairs.image_names[row])
+
+# %% ../nbs/64_runs.ipynb #69dc3db9
+def spoken(
+    text:str, # A caption
+    vocab:Vocab|None, # None where texts are frozen features
+    n:int, # Vectors that the text encoder made of it
+)->list[str]: # One name for each
+    "What each vector of a caption stands for"
+    if vocab is not None: return ['<start>', *(w if w in vocab.ids else f'{w} (unknown)' for w in tokenize(text)), '<end>']
+    return [text] if n==1 else [str(k+1) for k in range(n)]
+
+@patch
+def card(self:Run,
+    path:str|Path, # HTML file to write
+    query:str|None=None, # Words to show with their best images; captions with their own images, drawn by lot, if not given
+    k:int=4, # Cards
+    split:str='test', # Where the images stand
+)->Path: # `path`
+    "A page of hover cards; refuses what `explain` refuses"
+    from itr_nb.card import save_cards
+    pairs = self.data.split(split)
+    if query is not None: asked = [(query, h.row) for h in self.search(query, k, split)]
+    else:
+        lot = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(0))[:k].tolist()
+        asked = [(pairs.captions[j], pairs.row_of_image_id[int(pairs.image_of[j])]) for j in lot]
+    cards = [self.explain(text, row, split) for text,row in asked]
+    note = 'captions with their own images' if query is None else 'words with the images that score highest'
+    return save_cards(cards, path, f'{self.recipe.name} on {self.spec}, {split}', f'{note[0].upper()}{note[1:]}; every number is one that the score was made from.')
 
 # %% ../nbs/64_runs.ipynb #208bbd25
 def claim(
@@ -321,12 +430,13 @@ def finish(
     split:str, # The split that both are judged on
     pictures:bool, # Can a contact sheet be drawn?
 ):
-    "Write the model, the report and the contact sheet"
+    "Write the model, the report, the contact sheet, and hover cards for a model that explains itself"
     save_model(run.model, run.folder/'model')
     trained = evaluate(run.model, run.data, split)
     write_json(run.folder/'report.json', dict(protocol=trained.protocol, intervals=trained.intervals,
         rows={'chance':trained.chance, 'untrained':untrained.metrics, run.recipe.name:trained.metrics}))
     if pictures: run.sheet(run.folder/'sheet.png', split)
+    if pictures and explains(run.model): run.card(run.folder/'card.html', split=split)
 
 # %% ../nbs/64_runs.ipynb #e96c2ce3
 def train(
@@ -339,7 +449,7 @@ def train(
     home:Path|None=None, # Feature cache
     progress:bool=True, # Show bars
 )->Run: # With the best snapshot of the validation split
-    "Train a recipe on a data set; leaves recipe, record, model, report and a contact sheet in `out`"
+    "Train a recipe on a data set; leaves recipe, record, model, report, a contact sheet and hover cards in `out`"
     from accelerate import PartialState
     out,state = Path(out),PartialState()
     splits = open_data(spec, images)
@@ -348,7 +458,7 @@ def train(
     bars = progress and state.is_main_process
     with state.main_process_first(): data = prepare(recipe, teach(recipe.teacher, splits, home, bars), home=home, progress=bars)
     run = Run(out, recipe, spec, None if images is None else str(images), build_model(recipe, **widths(data)), data.vocab, home)
-    run.data = data
+    run.data,run.pictures = data,splits
     judged = 'test' if 'test' in splits else 'val' if 'val' in splits else 'train'
     untrained = evaluate(run.model, data, judged, draws=0)
     if state.is_main_process: describe(run)

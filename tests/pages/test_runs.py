@@ -20,7 +20,10 @@ from itr_nb.similarity import *
 from itr_nb.callbacks import *
 from itr_nb.teachers import OnlineTeachersCB,save_teachers,with_teachers
 from itr_nb.evaluate import *
+from itr_nb.unimodal import *
+from itr_nb.benchmarks import *
 from itr_nb.search import *
+from itr_nb.reason.scorer import SGRAFScorer
 from itr_nb.models import *
 from itr_nb.recipes import *
 import itertools,tempfile
@@ -28,6 +31,7 @@ from dataclasses import replace
 import numpy as np
 from fastcore.test import *
 from PIL import ImageDraw
+from itr_nb.attention import attention_weights
 from safetensors.torch import load_file
 
 def colours(): return dict(red='#c33', green='#3a3', blue='#36c', black='#111', orange='#f80', purple='#82b')
@@ -134,6 +138,23 @@ def test_search():
         found = run.search(Path(d)/'data'/'circle-red-large.png', k=999)
         test_eq({(h.split, h.row, h.name) for h in found}, {(s, j, c) for s,p in run.data.splits.items() for j,c in enumerate(p.captions)})
 
+def lay_cub(d, pictures, labels):
+    for n,im in enumerate(pictures): (d/'images').mkdir(parents=True, exist_ok=True); im.save(d/'images'/f'{n}.png')
+    (d/'images.txt').write_text(''.join(f'{n} {n}.png\n' for n in range(len(labels))))
+    (d/'image_class_labels.txt').write_text(''.join(f'{n} {101+y}\n' for n,y in enumerate(labels)))
+
+def test_judge_and_benchmark():
+    with tempfile.TemporaryDirectory() as d:
+        run = tiny_run(d)
+        whole,part = run.judge(),run.data.splits['test']
+        test_eq(whole.report, run.evaluate()); test_eq(whole.judges, {})
+        images,texts = encode_split(run.model, run.data, 'test')
+        test_eq(whole.unimodal, label_report(texts.glob, part.image_of, name='t2t'))
+        labels = np.arange(len(part.images))//2
+        lay_cub(Path(d)/'cub', list(open_data(run.spec)['test'].images), labels)
+        test_close(run.benchmark('cub', Path(d)/'cub', batch_size=3)['i2i_meanr'], label_report(images.glob, labels)['i2i_meanr'], eps=1e-6)
+        test_fail(lambda: run.benchmark('birds', d), contains='cub')
+
 def karpathy_file(d):
     draw_shape('circle', 'red', 20).save(Path(d)/'a.png')
     image = dict(imgid=0, filename='a.png', split='test', sentids=[0], sentences=[dict(tokens=['a','circle'], raw='A circle.', imgid=0, sentid=0)])
@@ -163,6 +184,63 @@ def test_precomputed_regions():
         test_fail(lambda: run.sheet(Path(d)/'x.png'), contains='pictures')
         saved = load_file(run.encode(Path(d)/'vectors.safetensors'))
         test_eq({k:tuple(x.shape) for k,x in saved.items()}, dict(images=(6,16), texts=(30,16)))
+
+def tiny_sgraf(kind='saf', **kw):
+    small = {'image.size':64, 'image.regions':False, 'image.grid':True, 'text.min_count':1, 'model.dim':16, 'model.word_dim':8, 'model.sim_dim':8}
+    return load_recipe(f'sgraf-{kind}-scenes', small | {'train.epochs':1, 'train.batch_size':16, 'train.hinge_warmup':0} | kw)
+
+def sgraf_run(d, **kw):
+    (Path(d)/'data').mkdir(); shapes_folder(Path(d)/'data')
+    return train(tiny_sgraf(**kw), str(Path(d)/'data'), Path(d)/'run', home=Path(d)/'cache', progress=False)
+
+def test_cards_of_a_run():
+    with tempfile.TemporaryDirectory() as d:
+        run = sgraf_run(d)
+        assert (run.folder/'card.html').read_text(encoding='utf-8').count('class="itr-card ')==4
+        again = Run.load(run.folder, home=Path(d)/'cache')
+        text,row = 'a small crimson circle',3
+        card = again.explain(text, row)
+        test_eq((card.words, card.grid, card.title), (['<start>','a','small','crimson (unknown)','circle','<end>'], (2,2), again.data.split('test').image_names[row]))
+        with torch.no_grad():
+            images,texts = encode_split(run.model, run.data, 'test')[0][row:row+1],run.model.encode_text(as_batch(run, [text]))
+            test_close(card.score, run.model.score(images, texts).item(), eps=1e-5)
+            test_close(card.attention, attention_weights(images.local, texts.local, images.mask, texts.mask)[0,0].T, eps=1e-5)
+        assert card.filtered and card.whole
+        hits = again.search('a huge red circle', k=2, split='test')
+        said = again.card(Path(d)/'asked.html', 'a huge red circle', k=2).read_text(encoding='utf-8')
+        test_eq([said.index(f'>{h.name}<')>0 for h in hits], [True,True])
+
+def test_cards_of_other_models():
+    with tempfile.TemporaryDirectory() as d:
+        run = sgraf_run(d, kind='sgr', **{'image.grid':False, 'model.direction':'i2t'})
+        card = run.explain('a red circle', 0)
+        test_eq((card.boxes.tolist(), card.shares, tuple(card.attention.shape)), ([[0,0,1,1]], None, (5,1)))
+
+def test_cards_of_joint_and_dual():
+    with tempfile.TemporaryDirectory() as d:
+        run = sgraf_run(d, **{'model.args':['joint']})
+        card = run.explain('a red circle', 0)
+        with torch.no_grad(): test_close(card.score, run.model.score(encode_split(run.model, run.data, 'test')[0][:1], run.model.encode_text(as_batch(run, ['a red circle']))).item(), eps=1e-5)
+        test_eq((card.filtered, len(card.edges)), (True, 3))
+    with tempfile.TemporaryDirectory() as d:
+        run = tiny_run(d)
+        assert not (run.folder/'card.html').exists()
+        test_fail(lambda: run.card(Path(d)/'x.html'), contains='explain its scores')
+
+def test_shown_regions():
+    picture,b = Image.new('RGB', (300,200), '#c33'),[[0,0,.5,1],[.5,0,1,1]]
+    test_eq(shown_regions(None, picture, 2, b), (picture, dict(boxes=b)))
+    test_eq(shown_regions(None, picture, 1), (picture, dict(boxes=[[0,0,1,1]])))
+    model = builtin.EfficientNetLite(0, 96, grid=True)
+    shown,where = shown_regions(model, picture, 9)
+    test_eq((shown.size, where), ((200,200), dict(grid=(3,3))))
+    test_fail(lambda: shown_regions(model, picture, 7), contains='a grid')
+    class Halves:
+        processor = type('P', (), dict(image_mean=[.5,.5,.5], image_std=[.2,.2,.2]))
+        def preprocess(self, ims): return (torch.stack([torch.full((32,64), x/255) for x in ims[0].getpixel((0,0))])[None]-.5)/.2
+    shown,where = shown_regions(Halves(), picture, 8)
+    test_eq((shown.size, shown.getpixel((9,9)), where), ((64,32), picture.getpixel((0,0)), dict(grid=(2,4))))
+    test_eq(spoken('Red', None, 1), ['Red']); test_eq(spoken('a red hat', None, 2), ['1','2'])
 
 def attempts():
     for kw in ({}, dict(resume=True)):
