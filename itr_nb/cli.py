@@ -68,16 +68,25 @@ def train(
 @app.command(name='eval')
 def evaluate(
     run:Annotated[list[Path], typer.Argument(metavar='RUN…', help='A folder that `itr train` wrote; of several the scores are averaged, as SGRAF does with SGR and SAF.')],
-    data:Data='', # The runs' own data by default
+    data:Annotated[str, typer.Option('--data', help="Other data than the runs' own, as `itr train` takes them, or one modality alone: [bold]cub:DIR[/], [bold]sop:DIR[/], [bold]inshop:DIR[/], [bold]inat:DIR[/] (images), [bold]sts:DIR[/] (sentences)")]='',
     images:Images=None,
     split:Split='test',
     protocol:Annotated[str, typer.Option(help='all, f30k, coco1k (mean of five folds) or coco5k.')]='all',
+    full:Annotated[bool, typer.Option('--full', help="Every report that the split allows, from one encode pass: also within a modality, and the judges of COCO's test split.")]=False,
     as_json:AsJson=False,
 ):
     "Evaluate a run, or the mean of several: recall in both directions, ranks, RSUM, on their own data or on others."
-    from itr_nb import runs
-    report = runs.evaluate_runs([runs.Run.load(r) for r in run], data or None, images, split, protocol)
-    print(json.dumps(report.metrics)) if as_json else show(str(report))
+    from itr_nb import benchmarks,runs
+    from itr_nb.evaluate import markdown_table
+    name,_,folder = data.partition(':')
+    if name in benchmarks.BENCHMARKS:
+        if len(run)>1: raise typer.BadParameter(f'{name} compares the vectors of one run', param_hint='RUN')
+        numbers = runs.Run.load(run[0]).benchmark(name, folder)
+        said = markdown_table([['', name], *([k, f'{v:.1f}'] for k,v in numbers.items())])
+    else:
+        report = runs.evaluate_runs([runs.Run.load(r) for r in run], data or None, images, split, protocol, full)
+        numbers,said = report.metrics() if full else report.metrics,str(report)
+    print(json.dumps(numbers)) if as_json else show(said)
 
 # %% ../nbs/70_cli.ipynb #eff087f8
 @app.command()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 import typer
 from rich.console import Console
-import contextlib,io,re,tempfile
+import contextlib,io,re,shutil,tempfile
 from fastcore.test import *
 from PIL import Image
 from safetensors.torch import load_file
@@ -48,6 +48,7 @@ def test_verbs_are_their_functions():
         run = Run.load(Path(d)/'run')
         code,said = itr('eval', Path(d)/'run', '--json')
         test_eq(json.loads(said), run.evaluate().metrics)
+        test_eq(json.loads(itr('eval', Path(d)/'run', '--full', '--json')[1]), run.judge().metrics())
         both = itr('eval', Path(d)/'run', Path(d)/'run')[1]
         assert f"{run.evaluate().metrics['rsum']:.1f}" in both and 'the mean score of 2 models' in both
         hits = json.loads(itr('search', Path(d)/'run', 'shade number 3', '-k', 2, '--json')[1])
@@ -71,6 +72,17 @@ def test_show_writes_cards():
             code,said = itr('show', Path(d)/'run', *args)
             test_eq((code, said.strip()), (0, str(Path(d)/'run'/'show.html')))
             test_eq(Path(said.strip()).read_text(), run.card(Path(d)/'same.html', query, k).read_text())
+
+def test_eval_within_a_modality():
+    with tempfile.TemporaryDirectory() as d:
+        cli_run(d)
+        shutil.copytree(Path(d)/'data', Path(d)/'cub'/'images')
+        (Path(d)/'cub'/'images.txt').write_text(''.join(f'{n} {n}.png\n' for n in range(6)))
+        (Path(d)/'cub'/'image_class_labels.txt').write_text(''.join(f'{n} {101+n//2}\n' for n in range(6)))
+        want = Run.load(Path(d)/'run').benchmark('cub', Path(d)/'cub')
+        test_eq(json.loads(itr('eval', Path(d)/'run', '--data', f'cub:{d}/cub', '--json')[1]), want)
+        assert 'i2i_r1' in itr('eval', Path(d)/'run', '--data', f'cub:{d}/cub')[1]
+        test_eq(itr('eval', Path(d)/'run', Path(d)/'run', '--data', f'cub:{d}/cub')[0], 2)
 
 def test_encode_teachers():
     with tempfile.TemporaryDirectory() as d:
