@@ -63,7 +63,7 @@ def text_model_of(
 ): # `encode(texts)` -> (b w f), mask
     "The frozen text model that a recipe names, None if texts are tokens for an encoder trained from scratch"
     name = text['encoder']
-    if name in ('gru', 'lstm'): return None
+    if name in TOKENS: return None
     return {'minilm':builtin.minilm, 'mpnet':builtin.mpnet}[name]() if name in ('minilm', 'mpnet') else SentenceModel(name)
 
 # %% ../nbs/64_runs.ipynb #20a202d7
@@ -78,7 +78,7 @@ def prepare(
     text_model = text_model_of(recipe.text)
     pictures = isinstance(next(iter(splits.values())).images[0], Image.Image)
     splits = featurize(splits, image_model_of(recipe.image) if pictures else None, text_model, home, recipe.image.get('regions', False), progress=progress)
-    if text_model is None and vocab is None: vocab = Vocab.build(splits['train'].captions, recipe.text.get('min_count', 4))
+    if text_model is None and vocab is None: vocab = Subwords(recipe.text['name']) if recipe.text['encoder']=='bert' else Vocab.build(splits['train'].captions, recipe.text.get('min_count', 4))
     return RetrievalData(splits, vocab=vocab, batch_size=recipe.train['batch_size'], seed=recipe.train.get('seed', 0))
 
 # %% ../nbs/64_runs.ipynb #a992c1ae
@@ -129,8 +129,9 @@ class Run:
         "Open a run folder; `FileNotFoundError` says what is missing"
         folder = Path(folder)
         where = read_json(folder/'data.json')
-        vocab = Vocab.load(folder/'vocab.json') if (folder/'vocab.json').exists() else None
-        return cls(folder, load_recipe(folder/'recipe.toml'), where['data'], where['images'], load_model(folder/'model'), vocab, home)
+        recipe = load_recipe(folder/'recipe.toml')
+        vocab = Vocab.load(folder/'vocab.json') if (folder/'vocab.json').exists() else Subwords(recipe.text['name']) if recipe.text['encoder']=='bert' else None
+        return cls(folder, recipe, where['data'], where['images'], load_model(folder/'model'), vocab, home)
 
     @cached_property
     def data(self)->RetrievalData: return self.open(self.spec, self.images)
@@ -268,7 +269,7 @@ def widths(
 def describe(run:Run): # Not yet trained
     "Write what a run is before it begins, so that an interrupted one can be read and resumed"
     run.folder.mkdir(parents=True, exist_ok=True)
-    if run.vocab is not None: run.vocab.save(run.folder/'vocab.json')
+    if isinstance(run.vocab, Vocab): run.vocab.save(run.folder/'vocab.json')
     data = {s:dict(images=len(p.images), captions=len(p), fingerprint=p.fingerprint()) for s,p in run.data.splits.items()}
     write_json(run.folder/'data.json', dict(data=run.spec, images=run.images, splits=data))
     write_json(run.folder/'environment.json', environment())

@@ -10,6 +10,7 @@ import tomli_w
 from itr_nb.core import *
 from itr_nb.losses.triplet import *
 from itr_nb.losses.infonce import *
+from itr_nb.losses.matching import *
 from itr_nb.learner import *
 from itr_nb.callbacks import *
 from itr_nb.models import *
