@@ -18,9 +18,11 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 TOKENIZ
 help: ## these lines
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "%-12s %s\n", $$1, $$2}'
 
-demo: $(READY) ## train a retrieval model on the built-in emoji, and print and draw what it finds
-	@HF_HUB_OFFLINE=1 $(BIN)/itr train dual-emoji --data emoji --out runs/demo --overwrite
+demo: $(READY) ## train two models on built-in data, print and draw what they find, and where their words look
+	@HF_HUB_OFFLINE=1 $(BIN)/itr train dual-emoji --out runs/demo --overwrite
 	@HF_HUB_OFFLINE=1 $(BIN)/itr search runs/demo "an old building" --split test
+	@HF_HUB_OFFLINE=1 $(BIN)/itr train sgraf-saf-scenes --out runs/demo-saf --overwrite
+	@HF_HUB_OFFLINE=1 $(BIN)/itr show runs/demo-saf "a yellow lemon and a grey radio" --out runs/demo-saf/lemon.html
 
 test: $(READY) ## run every test: code, pages and their outputs, mutants, wheel, site in a browser
 	@$(BIN)/python tools/browser.py --install

@@ -1,4 +1,4 @@
-"""`itr train`, `itr eval`, `itr encode`, `itr search`: the same functions from a shell
+"""`itr train`, `itr eval`, `itr encode`, `itr search`, `itr show`: the same functions from a shell
 
 Docs: https://itr-nb.github.io/itr_nb/cli.html.md"""
 
@@ -6,7 +6,7 @@ Docs: https://itr-nb.github.io/itr_nb/cli.html.md"""
 
 # %% auto #0
 __all__ = ['app', 'Data', 'Images', 'RunDir', 'Split', 'AsJson', 'show', 'changes_of', 'train', 'evaluate', 'encode', 'search',
-           'list_recipes', 'main']
+           'show_cards', 'list_recipes', 'main']
 
 # %% ../nbs/70_cli.ipynb #220c6f63
 import json,os,sys
@@ -60,7 +60,7 @@ def train(
     if PartialState().is_main_process:
         show(run.report)
         show(runs.read_json(run.folder/'report.json')['protocol'])
-        for file in ('sheet.png', 'metrics.jsonl'):
+        for file in ('sheet.png', 'card.html', 'metrics.jsonl'):
             if (run.folder/file).exists(): show(f'{run.folder/file}')
     PartialState().destroy_process_group()
 
@@ -68,30 +68,45 @@ def train(
 @app.command(name='eval')
 def evaluate(
     run:Annotated[list[Path], typer.Argument(metavar='RUN…', help='A folder that `itr train` wrote; of several the scores are averaged, as SGRAF does with SGR and SAF.')],
-    data:Data='', # The runs' own data by default
+    data:Annotated[str, typer.Option('--data', help="Other data than the runs' own, as `itr train` takes them, or one modality alone: [bold]cub:DIR[/], [bold]sop:DIR[/], [bold]inshop:DIR[/], [bold]inat:DIR[/] (images), [bold]sts:DIR[/] (sentences)")]='',
     images:Images=None,
     split:Split='test',
     protocol:Annotated[str, typer.Option(help='all, f30k, coco1k (mean of five folds) or coco5k.')]='all',
+    full:Annotated[bool, typer.Option('--full', help="Every report that the split allows, from one encode pass: also within a modality, and the judges of COCO's test split.")]=False,
     as_json:AsJson=False,
 ):
     "Evaluate a run, or the mean of several: recall in both directions, ranks, RSUM, on their own data or on others."
-    from itr_nb import runs
-    report = runs.evaluate_runs([runs.Run.load(r) for r in run], data or None, images, split, protocol)
-    print(json.dumps(report.metrics)) if as_json else show(str(report))
+    from itr_nb import benchmarks,runs
+    from itr_nb.evaluate import markdown_table
+    name,_,folder = data.partition(':')
+    if name in benchmarks.BENCHMARKS:
+        if len(run)>1: raise typer.BadParameter(f'{name} compares the vectors of one run', param_hint='RUN')
+        numbers = runs.Run.load(run[0]).benchmark(name, folder)
+        said = markdown_table([['', name], *([k, f'{v:.1f}'] for k,v in numbers.items())])
+    else:
+        report = runs.evaluate_runs([runs.Run.load(r) for r in run], data or None, images, split, protocol, full)
+        numbers,said = report.metrics() if full else report.metrics,str(report)
+    print(json.dumps(numbers)) if as_json else show(said)
 
 # %% ../nbs/70_cli.ipynb #eff087f8
 @app.command()
 def encode(
-    run:RunDir,
-    out:Annotated[Path, typer.Option(help='The safetensors file to write.')],
+    run:Annotated[Path, typer.Argument(metavar='[RUN]', help='A folder that `itr train` wrote.')]=None,
+    out:Annotated[Path, typer.Option(help='The safetensors file to write.')]=None,
+    teacher:Annotated[list[str], typer.Option(help="In place of RUN: image=NAME and text=NAME, as in a recipe's \\[teacher] table. Fills the cache that training reads, and goes on where it was stopped; a file besides if --out is given. May be repeated.")]=[],
     data:Data='', # The run's own data by default
     images:Images=None,
-    split:Split='test',
+    split:Annotated[str, typer.Option(help='train, val or test; test by default, train for teachers.')]='',
 ):
-    "Write the vectors of a split: `images` (n d) and `texts` (m d), with names and captions in the file's metadata."
+    "Write the vectors of a split: `images` (n d) and `texts` (m d), with names and captions in the file's metadata. Or, with --teacher, extract the features of frozen teachers for soft labels."
+    if (run is None)==(not teacher): raise typer.BadParameter('give RUN or --teacher KEY=VALUE, one of the two')
+    if out is None if run else not data: raise typer.BadParameter('--out is needed' if run else '--data is needed')
     from itr_nb import runs
-    path = runs.Run.load(run).encode(out, data or None, images, split)
-    show(str(path))
+    if run: return show(str(runs.Run.load(run).encode(out, data or None, images, split or 'test')))
+    pairs = runs.encode_teachers(changes_of(teacher), data, out, images, split or 'train')
+    for side in ('image','text'):
+        rows = getattr(pairs, f'teacher_{side}')
+        if rows is not None: show(f'teacher_{side}: {len(rows):,} rows of width {len(rows[0]):,}, {pairs.name} {pairs.split}')
 
 # %% ../nbs/70_cli.ipynb #f49fcd0c
 @app.command()
@@ -112,6 +127,19 @@ def search(
     if as_json: print(json.dumps([vars(h) for h in hits], ensure_ascii=False))
     else:
         for h in hits: show(f'{h.score:6.3f}  {h.name}')
+
+# %% ../nbs/70_cli.ipynb #d9ed2d17
+@app.command(name='show')
+def show_cards(
+    run:RunDir,
+    words:Annotated[str, typer.Argument(help='Words to show with the images that score highest; captions with their own images, drawn by lot, if not given.')]=None,
+    out:Annotated[Path, typer.Option(help='The HTML file to write; RUN/show.html by default.')]=None,
+    split:Annotated[str, typer.Option('--split', help='Where the images stand: train, val or test.')]='test',
+    k:Annotated[int, typer.Option('-k', help='How many cards.')]=4,
+):
+    "Show what scores are made of: hover cards of a run of SGRAF, on which every word says where it looks and what it weighs."
+    from itr_nb import runs
+    show(str(runs.Run.load(run).card(out or run/'show.html', words, k, split)))
 
 # %% ../nbs/70_cli.ipynb #042e86a8
 @app.command(name='recipes')

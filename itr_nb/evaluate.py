@@ -8,8 +8,8 @@ Docs: https://itr-nb.github.io/itr_nb/evaluate.html.md"""
 __all__ = ['KS', 'PROTOCOLS', 'own_pairs', 'ranks', 'retrieval_report', 'direction_report', 'ranks_report', 'fold_rows',
            'five_folds', 'mean_report', 'Protocol', 'check_protocol', 'map_at_r', 'r_precision', 'precision_at_r',
            'hits_of', 'gains_in_order', 'graded_direction', 'graded_report', 'bootstrap', 'chance_direction',
-           'chance_report', 'judging', 'encode_split', 'Report', 'markdown_table', 'members', 'mean_scores', 'evaluate',
-           'validator', 'ReportTable', 'report_table']
+           'chance_report', 'judging', 'encode_split', 'Report', 'markdown_table', 'members', 'mean_scores',
+           'split_report', 'evaluate', 'validator', 'ReportTable', 'report_table']
 
 # %% ../nbs/50_evaluate.ipynb #dd77d2ee
 import json
@@ -404,6 +404,31 @@ def mean_scores(
     return total/len(models)
 
 # %% ../nbs/50_evaluate.ipynb #23375905
+def split_report(
+    pairs, # The split: `image_of`, `image_id`, and `relevant` where true answers are known
+    score:Callable[[slice,Tensor],Float[Tensor, "i t"]], # Image rows and caption rows of a gallery -> its scores
+    split:str='test', # Name of the split, for the report
+    protocol:str='all', # 'all', 'f30k', 'coco1k' or 'coco5k'; the last three check the sizes
+    draws:int=1000, # Bootstrap draws; 0 gives no intervals
+    seed:int=0, # Seed of the bootstrap
+    models:int=1, # How many models gave the scores
+)->Report: # Metrics, protocol, intervals, chance
+    "The report of a split, from scores that are asked for one gallery at a time"
+    caps,ids = torch.as_tensor(pairs.image_of),torch.as_tensor(pairs.image_id)
+    rule = check_protocol(protocol, caps, ids)
+    folds = fold_rows(caps, ids, folds=rule.folds)
+    i2t,t2i,graded = torch.zeros(len(ids)).long(),torch.zeros(len(caps)).long(),{}
+    for rows,cols in folds:
+        sims = score(rows, cols)
+        i2t[rows],t2i[cols] = (r.cpu() for r in ranks(sims, caps[cols], ids[rows]))
+        if rule.folds==1 and getattr(pairs, 'relevant', None) is not None: graded = graded_report(sims.cpu(), pairs.relevant)
+    says = f"{protocol}, {rule.says}; split '{split}' of {len(ids):,} images and {len(caps):,} captions; ties count against the query"
+    if models>1: says += f'; an ensemble, the mean score of {models} models'
+    return Report(mean_report([ranks_report(i2t[r], t2i[c]) for r,c in folds]), says,
+        bootstrap(i2t, t2i, caps, ids, n=draws, seed=seed) if draws else {},
+        mean_report([chance_report(caps[c], ids[r]) for r,c in folds]), graded)
+
+# %% ../nbs/50_evaluate.ipynb #59d8e86f
 def evaluate(
     model:nn.Module|Sequence[nn.Module], # Has `encode_image`, `encode_text` and `score`; of several the scores are averaged
     data, # `RetrievalData`; a list of one for each model where they read other features or words
@@ -416,20 +441,10 @@ def evaluate(
     "Encode a split once, score all pairs, report. Refuses a split whose size is not the protocol's, and models that read other images or captions"
     models,datas = members(model, data, split)
     pairs = datas[0].splits[split]
-    caps,ids = torch.as_tensor(pairs.image_of),torch.as_tensor(pairs.image_id)
-    rule = check_protocol(protocol, caps, ids)
-    folds = fold_rows(caps, ids, folds=rule.folds)
+    check_protocol(protocol, torch.as_tensor(pairs.image_of), torch.as_tensor(pairs.image_id))
     states = [encode_split(m, d, split, batch_size) for m,d in zip(models, datas)]
-    i2t,t2i,graded = torch.zeros(len(ids)).long(),torch.zeros(len(caps)).long(),{}
-    for rows,cols in folds:
-        sims = mean_scores(models, [(i[rows], t[cols] if rule.folds>1 else t) for i,t in states])
-        i2t[rows],t2i[cols] = (r.cpu() for r in ranks(sims, caps[cols], ids[rows]))
-        if rule.folds==1 and getattr(pairs, 'relevant', None) is not None: graded = graded_report(sims.cpu(), pairs.relevant)
-    says = f"{protocol}, {rule.says}; split '{split}' of {len(ids):,} images and {len(caps):,} captions; ties count against the query"
-    if len(models)>1: says += f'; an ensemble, the mean score of {len(models)} models'
-    return Report(mean_report([ranks_report(i2t[r], t2i[c]) for r,c in folds]), says,
-        bootstrap(i2t, t2i, caps, ids, n=draws, seed=seed) if draws else {},
-        mean_report([chance_report(caps[c], ids[r]) for r,c in folds]), graded)
+    def score(rows, cols): return mean_scores(models, [(i[rows], t[cols] if len(cols)<len(t) else t) for i,t in states])
+    return split_report(pairs, score, split, protocol, draws, seed, len(models))
 
 def validator(
     data, # `RetrievalData`

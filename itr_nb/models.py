@@ -6,7 +6,7 @@ Docs: https://itr-nb.github.io/itr_nb/models.html.md"""
 
 # %% auto #0
 __all__ = ['FACTORIES', 'RELEASED', 'RetrievalModel', 'factory', 'text_encoder', 'dual', 'sgraf', 'CKSTN', 'ckstn', 'save_model',
-           'load_model', 'open_released', 'rename_released', 'load_released']
+           'load_model', 'open_released', 'rename_released', 'load_released', 'imcnet']
 
 # %% ../nbs/60_models.ipynb #9cfc8600
 import argparse,inspect,json,re
@@ -95,10 +95,11 @@ def text_encoder(
     dropout:float=0., # On the word vectors, for 'gru' and 'lstm'
     bert=None, # For 'bert': folder, name or configuration of the text model
     bert_layers:int|None=None, # For 'bert': keep only its first layers
+    **kw, # What `TextRNN` takes besides
 )->nn.Module: # Batch -> local (b w d), mask (b w)
     "The text side by name"
     if kind=='words': return WordEncoder(width, dim)
-    if kind in ('gru', 'lstm'): return TextRNN(width, dim, word_dim=word_dim, cell=kind, dropout=dropout)
+    if kind in ('gru', 'lstm'): return TextRNN(width, dim, word_dim=word_dim, cell=kind, dropout=dropout, **kw)
     if kind=='bert' and bert is not None: return TransformersText(bert, dim, bert_layers)
     raise ArgumentError('text', "'words', 'gru', 'lstm', or 'bert' with the name of a text model", kind)
 
@@ -151,7 +152,7 @@ def sgraf(
     words = text_encoder(text, vocab_size if text_dim is None else text_dim, dim, word_dim, dropout)
     return RetrievalModel(RegionEncoder(image_dim, dim), words, image_pool, text_pool, scorer)
 
-# %% ../nbs/60_models.ipynb #51835290
+# %% ../nbs/60_models.ipynb #d83dbced
 class CKSTN(RetrievalModel):
     "A retrieval model whose poolings are common knowledge adapters that share their units, CKSTN section II"
     def __init__(self,
@@ -183,7 +184,7 @@ class CKSTN(RetrievalModel):
         "What the model makes of the captions of a batch"
         return self.states(TextStates, batch, self.text_encoder, self.text_reason, self.text_pool)
 
-# %% ../nbs/60_models.ipynb #d6ce1921
+# %% ../nbs/60_models.ipynb #fe473f9a
 @factory
 def ckstn(
     vocab_size:int=30522, # Size of the vocabulary, for 'gru' and 'lstm'
@@ -300,3 +301,29 @@ def load_released(
         raise ArgumentError(str(path), f"the tensors of SGRAF's {model.config['kind']}", f"{len(bad)} that differ, such as {'; '.join(bad[:3])}")
     model.load_state_dict(tensors)
     return model.eval()
+
+# %% ../nbs/60_models.ipynb #5098e869
+@factory
+def imcnet(
+    image_dim:int|None=2048, # Width of the image features; a `vision` model brings its own
+    vocab_size:int=8481, # Size of the vocabulary, for 'gru' and 'lstm'
+    text:str='lstm', # 'lstm' or 'gru' for token ids, 'words' for frozen text features
+    text_dim:int|None=None, # Width of the text features for 'words'
+    dim:int=1024, # Width of the joint space
+    word_dim:int=300, # Width of a word vector
+    dropout:float=.4, # On word vectors, while training; .5 in the paper
+    readout:str='last', # 'last' real token as released, or the 'mean' of all
+    word_init:str='normal', # Word vectors before any are filled in; see `TextRNN`
+    rnn_init:str='default', # Recurrent weights: 'xavier' as the paper says, 'default' as released
+    unit:bool=True, # Scale image features to length 1 before the map, as released?
+    vision:dict|None=None, # Image model, as `image_model_of` takes it: pixels come in, not features
+    finetune:bool=False, # Train the vision model too?
+)->RetrievalModel: # Scores are cosines
+    "The two-branch network of IMC: an image model and a linear map, a biLSTM over word vectors, the cosine between them"
+    pools = dict(last=LastPooling, mean=MeanPooling)
+    if readout not in pools: raise ArgumentError('readout', ' or '.join(map(repr, pools)), readout)
+    if finetune and vision is None: raise ArgumentError('finetune', 'a `vision` model to train; features from a cache are fixed', True)
+    images = PixelEncoder(image_model_of(vision), dim, finetune, unit=unit) if vision else RegionEncoder(image_dim, dim, unit=unit)
+    own = {} if text=='words' else dict(word_init=word_init, rnn_init=rnn_init)
+    texts = text_encoder(text, vocab_size if text_dim is None else text_dim, dim, word_dim, dropout, **own)
+    return RetrievalModel(images, texts, MeanPooling(), pools[readout]())

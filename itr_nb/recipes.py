@@ -20,18 +20,20 @@ import tomli_w
 
 from .core import *
 from .losses.triplet import *
+from .losses.imc import *
 from .losses.infonce import *
 from .losses.matching import *
+from .losses.cusa import *
 from .learner import *
 from .callbacks import *
 from .models import *
 
 # %% ../nbs/63_recipes.ipynb #9ebc2779
-TABLES = dict(image={'encoder', 'size', 'grid', 'regions'}, text={'encoder', 'min_count', 'name'},
-    train={'epochs', 'batch_size', 'optimizer', 'lr', 'weight_decay', 'schedule', 'warmup', 'drop_every', 'clip', 'accumulate',
-        'precision', 'hinge_warmup', 'patience', 'seed'})
+TABLES = dict(image={'encoder', 'size', 'grid', 'regions', 'augment'}, text={'encoder', 'min_count', 'vectors', 'name'},
+    train={'epochs', 'batch_size', 'optimizer', 'lr', 'weight_decay', 'schedule', 'warmup', 'drop_every', 'floor', 'clip', 'accumulate',
+        'precision', 'hinge_warmup', 'patience', 'workers', 'seed'}, teacher={'image', 'text', 'centre', 'size', 'online'})
 TOKENS = ('gru', 'lstm', 'bert') # Text encoders that read token ids
-LOSSES:dict[str,type[Loss]] = dict(triplet=TripletLoss, matching=MatchingLoss, infonce=InfoNCE)
+LOSSES:dict[str,type[Loss]] = dict(triplet=TripletLoss, matching=MatchingLoss, imc=IMCLoss, infonce=InfoNCE, csa=CSALoss, usa=USALoss)
 
 # %% ../nbs/63_recipes.ipynb #7bda1163
 @dataclass
@@ -40,11 +42,12 @@ class Recipe:
     name:str # File name without its suffix
     about:str # One sentence
     data:str # The data set it was made for, as `itr train --data` takes it
-    image:dict # How an image becomes features: `encoder`, `size`, `grid`; `regions` encodes every box by itself
-    text:dict # How a text becomes features (`encoder` of sentences) or tokens (`encoder` 'gru', 'lstm'; `min_count`), or pieces for a tuned model of `transformers` ('bert'; its `name`)
+    image:dict # How an image becomes features: `encoder`, `size`, `grid`; `regions` encodes every box by itself; with `augment` pictures are cut anew in every epoch and the model takes pixels
+    text:dict # How a text becomes features (`encoder` of sentences) or tokens (`encoder` 'gru', 'lstm'; `min_count`; `vectors`, a file of word vectors to start from), or pieces for a tuned model of `transformers` ('bert'; its `name`)
     model:dict # `kind`, a factory of `models`; `args`, its arguments by position; all other keys, by name
     loss:dict # Name of a term -> its `weight` and arguments
     train:dict # Epochs, batch size, optimiser, schedule, seed
+    teacher:dict = field(default_factory=dict) # Frozen teachers of CUSA: `image` and `text` by name or file, `centre`, `size` of a packaged image model, `online`
     source:dict = field(default_factory=dict) # Where each table's values come from
 
     def __post_init__(self):
@@ -53,6 +56,8 @@ class Recipe:
                 if key not in known: raise ArgumentError(f'recipe {self.name} [{table}]', f'keys among {sorted(known)}', key)
         for key in self.loss:
             if key not in LOSSES: raise ArgumentError(f'recipe {self.name} [loss]', f'losses among {sorted(LOSSES)}', key)
+        if lost := [k for k in ('image','text') if {'csa','usa'} & self.loss.keys() and not self.teacher.get(k)]:
+            raise ArgumentError(f'recipe {self.name} [teacher]', 'teachers of image and text for soft labels', f'no {" and no ".join(lost)}')
         if self.model.get('kind') not in FACTORIES: raise ArgumentError(f'recipe {self.name} [model] kind', f'one of {sorted(FACTORIES)}', self.model.get('kind'))
 
 # %% ../nbs/63_recipes.ipynb #0192e3ff
@@ -106,7 +111,7 @@ def load_recipe(
         table |= dict(name=f"{table.get('name', path.name.removesuffix('.toml'))}+{variant}", about=f"{known[variant]['about']}; all else as {base}")
     changed(table, changes or {}, path.name)
     want = {f for f in Recipe.__dataclass_fields__ if f!='name'}
-    if wrong := sorted((want-{'source'}-table.keys()) | (table.keys()-want-{'name'})):
+    if wrong := sorted((want-{'source','teacher'}-table.keys()) | (table.keys()-want-{'name'})):
         raise ArgumentError(str(path), f'the tables {sorted(want)}', f'{wrong} missing or unknown')
     return Recipe(**({'name':path.name.removesuffix('.toml')} | table))
 
@@ -132,12 +137,15 @@ def build_loss(
 # %% ../nbs/63_recipes.ipynb #4ab1beec
 def build_model(
     recipe:Recipe, # Its `model` table
-    image_dim:int, # Width of the image features
+    image_dim:int|None, # Width of the image features; None where the images are pictures
     text_dim:int, # Width of the text features, or size of the vocabulary
 )->RetrievalModel: # Untrained; its weights drawn with the recipe's seed
     "The model that a recipe names, for data of these widths"
     kw = dict(recipe.model)
     kind,args = kw.pop('kind'),kw.pop('args', [])
+    if image_dim is None:
+        if 'vision' not in inspect.signature(FACTORIES[kind]).parameters: raise ArgumentError(f'recipe {recipe.name} [image] augment', 'a model that takes pixels, such as imcnet', kind)
+        kw['vision'] = {k:recipe.image[k] for k in ('encoder', 'size', 'grid') if k in recipe.image}
     text = recipe.text['encoder'] if recipe.text['encoder'] in TOKENS else 'words'
     if text=='bert': kw['bert'] = recipe.text['name']
     seed_everything(recipe.train.get('seed', 0))
@@ -151,10 +159,11 @@ def build_callbacks(
 )->list[Callback]: # Schedule, and what else the recipe asks for
     "The callbacks that decide what is learned; tracking and snapshots belong to a run"
     train = recipe.train
-    cbs = [ScheduleCB(train.get('schedule', 'constant'), warmup=train.get('warmup', 0), drop_every=train.get('drop_every'))]
+    cbs = [ScheduleCB(train.get('schedule', 'constant'), warmup=train.get('warmup', 0), drop_every=train.get('drop_every'), floor=train.get('floor', 0.))]
     if 'hinge_warmup' in train: cbs.append(HingeWarmupCB(train['hinge_warmup']))
     if 'patience' in train: cbs.append(EarlyStopCB(train['patience']))
     if 'triplet' in recipe.loss: cbs.append(CollapseAlarmCB())
+    if temperatures(build_loss(recipe)): cbs.append(TemperatureAlarmCB())
     return cbs
 
 # %% ../nbs/63_recipes.ipynb #78aff194

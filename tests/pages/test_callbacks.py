@@ -8,6 +8,7 @@ from safetensors.torch import load_file,save_file
 from itr_nb.core import ArgumentError,atomic_path,terms_of
 from itr_nb.learner import Callback,Learner,misfits
 from itr_nb.losses.triplet import TripletLoss,collapse_level
+from itr_nb.losses.infonce import Temperature
 from itr_nb.losses.matching import MatchingLoss
 import contextlib,io,tempfile,time
 from unittest.mock import patch as replaced
@@ -76,6 +77,30 @@ def test_collapse_alarm():
     test_eq(alarms([1.]*6, hardest=False, margin=.5), 1)
     for other in (InfoNCE(.1), MatchingLoss()):
         with expect_fail(ArgumentError, 'a TripletLoss to watch'): toy_run(1, [CollapseAlarmCB()], loss=other)
+
+class Driven(InfoNCE):
+    "A loss whose temperature stands at a given place in every step"
+    def __init__(self, places): super().__init__(); self.places = iter(places)
+    def forward(self, sims, images=None, texts=None, batch=None):
+        with torch.no_grad(): self.temperature.value.fill_(next(self.places))
+        return {'driven': sims.sum()*0}
+
+def temperature_alarms(places, **kw):
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter('always')
+        toy_run(1, [TemperatureAlarmCB(patience=3)], loss=.5*Driven(places), data=toy_data(48, 8))
+    return [str(w.message).split('its ')[1][:11] for w in heard if 'Driven.temperature' in str(w.message)]
+
+def test_temperature_alarm():
+    test_eq(temperature_alarms([.5]*6), ['upper bound'])
+    test_eq(temperature_alarms([.2,.01,.009,.01,.2,.5]), ['lower bound'])
+    test_eq(temperature_alarms([.5,.5,.3,.5,.5,.3]), [])
+    test_eq(list(temperatures(TripletLoss()+2*InfoNCE())), ['InfoNCE.temperature'])
+    test_eq(temperatures(InfoNCE(learn=False)+TripletLoss()), {})
+    a,b = TemperatureAlarmCB(),TemperatureAlarmCB()
+    a.rested,a.warned = {'x':3},['y']
+    b.load_state_dict(json.loads(json.dumps(a.state_dict())))
+    test_eq((b.rested,b.warned), (a.rested,a.warned))
 
 def test_better():
     test_eq([better(2.,1.), better(1.,1.), better(1.,2.), better(1.,None), better(math.nan,None), better(math.nan,1.)], [True,False,False,True,False,False])

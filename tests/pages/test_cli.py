@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 import typer
 from rich.console import Console
-import contextlib,io,re,tempfile
+import contextlib,io,re,shutil,tempfile
 from fastcore.test import *
 from PIL import Image
 from safetensors.torch import load_file
@@ -48,6 +48,7 @@ def test_verbs_are_their_functions():
         run = Run.load(Path(d)/'run')
         code,said = itr('eval', Path(d)/'run', '--json')
         test_eq(json.loads(said), run.evaluate().metrics)
+        test_eq(json.loads(itr('eval', Path(d)/'run', '--full', '--json')[1]), run.judge().metrics())
         both = itr('eval', Path(d)/'run', Path(d)/'run')[1]
         assert f"{run.evaluate().metrics['rsum']:.1f}" in both and 'the mean score of 2 models' in both
         hits = json.loads(itr('search', Path(d)/'run', 'shade number 3', '-k', 2, '--json')[1])
@@ -59,6 +60,37 @@ def test_verbs_are_their_functions():
         same = train_run(load_recipe('dual-photos', changes_of(tiny())), str(Path(d)/'data'), Path(d)/'same', progress=False)
         test_eq(same.evaluate().metrics, run.evaluate().metrics)
 
+def test_show_writes_cards():
+    with tempfile.TemporaryDirectory() as d:
+        os.environ['ITR_NB_HOME'] = str(Path(d)/'cache')
+        (Path(d)/'data').mkdir(); shapes_folder(Path(d)/'data')
+        changes = ['image.regions=false','image.size=32','text.min_count=1','model.dim=16','model.word_dim=8','model.sim_dim=8','train.epochs=1','train.hinge_warmup=0']
+        code,said = itr('train', 'sgraf-saf-scenes', '--data', Path(d)/'data', '--out', Path(d)/'run', *(x for s in changes for x in ('--set', s)))
+        test_eq(code, 0); assert 'card.html' in said
+        run = Run.load(Path(d)/'run')
+        for args,query,k in (((), None, 4), (('shade number 3', '-k', 2), 'shade number 3', 2)):
+            code,said = itr('show', Path(d)/'run', *args)
+            test_eq((code, said.strip()), (0, str(Path(d)/'run'/'show.html')))
+            test_eq(Path(said.strip()).read_text(), run.card(Path(d)/'same.html', query, k).read_text())
+
+def test_eval_within_a_modality():
+    with tempfile.TemporaryDirectory() as d:
+        cli_run(d)
+        shutil.copytree(Path(d)/'data', Path(d)/'cub'/'images')
+        (Path(d)/'cub'/'images.txt').write_text(''.join(f'{n} {n}.png\n' for n in range(6)))
+        (Path(d)/'cub'/'image_class_labels.txt').write_text(''.join(f'{n} {101+n//2}\n' for n in range(6)))
+        want = Run.load(Path(d)/'run').benchmark('cub', Path(d)/'cub')
+        test_eq(json.loads(itr('eval', Path(d)/'run', '--data', f'cub:{d}/cub', '--json')[1]), want)
+        assert 'i2i_r1' in itr('eval', Path(d)/'run', '--data', f'cub:{d}/cub')[1]
+        test_eq(itr('eval', Path(d)/'run', Path(d)/'run', '--data', f'cub:{d}/cub')[0], 2)
+
+def test_encode_teachers():
+    with tempfile.TemporaryDirectory() as d:
+        os.environ['ITR_NB_HOME'] = str(Path(d)/'cache')
+        said = itr('encode', '--teacher', 'image=efficientnet-lite0', '--teacher', 'size=32', '--data', shapes_folder(d), '--out', Path(d)/'t.safetensors')[1]
+        assert 'teacher_image: 12 rows of width 1,280' in said
+        test_eq(tuple(load_file(Path(d)/'t.safetensors')['teacher_image'].shape), (12,1280))
+
 def test_changes_of():
     test_eq(changes_of(['a.b=1', 'a.c=2.5', 'a.d=true', 'a.e=gru', 'a.f=[1,2]', 'a.g=x=y']), {'a.b':1, 'a.c':2.5, 'a.d':True, 'a.e':'gru', 'a.f':[1,2], 'a.g':'x=y'})
 
@@ -66,7 +98,7 @@ def plain(text): return re.sub(r'[─╭╮╰╯│]+', ' ', re.sub(r'\x1b\[[0-
 
 def test_help_names_its_options():
     for verb,options in dict(train=('--data','--images','--out','--set','--resume','--overwrite'), eval=('--data','--split','--protocol','--json'),
-            encode=('--out','--split'), search=('--image','-k','--json')).items():
+            encode=('--out','--split','--teacher'), search=('--image','-k','--json'), show=('--out','--split','-k')).items():
         code,said = itr(verb, '--help')
         test_eq(code, 0)
         for o in options: assert o in plain(said), f'{verb}: {o}'
@@ -87,6 +119,8 @@ def test_exit_codes():
     test_eq(shell('train', 'dual-photos', '--data', 'no/such/data')[0], 1)
     test_eq(shell('train', 'dual-photos', '--set', 'epochs')[0], 2)
     test_eq(shell('search', 'x')[0], 2)
+    for wrong in ((), ('x',), ('x', '--teacher', 'image=y'), ('--teacher', 'image=y')): test_eq(shell('encode', *wrong)[0], 2)
+    test_eq(shell('encode', '--teacher', 'centre=none', '--data', 'emoji')[0], 1)
     test_eq(shell('fly')[0], 2)
     test_eq(shell('recipes'), (0, ''))
 

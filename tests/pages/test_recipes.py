@@ -9,8 +9,10 @@ from pathlib import Path
 import tomli_w
 from itr_nb.core import *
 from itr_nb.losses.triplet import *
+from itr_nb.losses.imc import *
 from itr_nb.losses.infonce import *
 from itr_nb.losses.matching import *
+from itr_nb.losses.cusa import *
 from itr_nb.learner import *
 from itr_nb.callbacks import *
 from itr_nb.models import *
@@ -43,6 +45,16 @@ def test_paper_recipes():
         test_eq(n, total)
         test_eq(tuple(r.train[k] for k in ('epochs','drop_every','batch_size','lr','clip')), (*drops[name], 128, 2e-4, 2.))
 
+def test_build_pixel_model():
+    with expect_fail(ArgumentError, 'takes pixels'): build_model(load_recipe('dual-emoji', {'image.augment':True}), None, 9)
+    r = load_recipe('imc-emoji', {'image.augment':True, 'image.size':32})
+    test_eq(build_model(r, None, 9).config['vision'], {'encoder':'efficientnet-lite0', 'size':32})
+    for name in ('imc-f30k','imc-coco'):
+        r = load_recipe(name)
+        with torch.device('meta'): n = sum(p.numel() for p in build_model(r, 2048, 8481).parameters())
+        test_eq((n, r.image['augment'], [l.settings for l in build_loss(r).losses[1:]]), (15_505_068, True, [dict(measure='l1', mode='released', lam=1., lo=.05, hi=.5)]))
+        test_eq([r.train[k] for k in ('epochs','drop_every','batch_size','lr','clip')], [30,15,128,2e-4,2.])
+
 def test_published():
     for paper in toml_files('published'):
         for r in published(paper):
@@ -68,8 +80,8 @@ def test_book():
         r = load_recipe(name)
         assert isinstance(build_loss(r), Loss) and build_callbacks(r)
         if r.text['encoder']=='bert': r.text['name'] = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
-        with torch.device('meta'): test_eq(build_model(r, 12, 9).config['model'], r.model['kind'])
-        for table in ('image', 'text', 'model', 'loss', 'train'): assert r.source.get(table), f'{name}: [source] lacks {table}'
+        test_eq(build_model(r, 12, 9).config['model'], r.model['kind'])
+        for table in ('image', 'text', 'model', 'loss', 'train', *(['teacher'] if r.teacher else [])): assert r.source.get(table), f'{name}: [source] lacks {table}'
 
 def one_step(recipe):
     "A loss and its gradient, on three images of four regions and three captions"
@@ -118,7 +130,7 @@ class ThreeSteps:
 
 def test_train_table_arrives():
     r = load_recipe('dual-scenes', {'train.lr':.5, 'train.weight_decay':.25, 'train.clip':7., 'train.accumulate':3, 'train.precision':'bf16',
-        'train.seed':11, 'train.schedule':'step', 'train.drop_every':4, 'train.warmup':2, 'train.hinge_warmup':5, 'train.patience':6, 'train.optimizer':'adam'})
+        'train.seed':11, 'train.floor':.3, 'train.schedule':'step', 'train.drop_every':4, 'train.warmup':2, 'train.hinge_warmup':5, 'train.patience':6, 'train.optimizer':'adam'})
     l = build_learner(r, build_model(r, 6, 5), ThreeSteps())
     test_eq((l.clip, l.accumulate, l.mixed_precision, l.seed), (7., 3, 'bf16', 11))
     test_eq(type(l.optimizer).__name__, 'Adam')
@@ -126,8 +138,20 @@ def test_train_table_arrives():
     test_eq(max(g['weight_decay'] for g in l.optimizer.param_groups), .25)
     cbs = {type(c).__name__:c for c in l.callbacks}
     test_eq(set(cbs), {'ScheduleCB', 'HingeWarmupCB', 'EarlyStopCB', 'CollapseAlarmCB'})
-    test_eq([cbs['ScheduleCB'].how[k] for k in ('kind', 'warmup', 'drop_every')], ['step', 2, 4])
+    test_eq([cbs['ScheduleCB'].how[k] for k in ('kind', 'warmup', 'drop_every', 'floor')], ['step', 2, 4, .3])
     test_eq((cbs['HingeWarmupCB'].epochs, cbs['EarlyStopCB'].patience), (5, 6))
+
+def test_soft_labels():
+    r = load_recipe('cusa-dual-scenes')
+    loss = build_loss(r)
+    test_eq([type(l).__name__ for l in loss.losses], ['InfoNCE', 'CSALoss', 'USALoss'])
+    assert 'TemperatureAlarmCB' in [type(c).__name__ for c in build_callbacks(r)]
+    table = asdict(r)
+    for gone in ({}, dict(image='x')): test_fail(lambda: Recipe(**table|dict(teacher=gone)), contains='teachers of image and text')
+    for kind,alpha in (('sgr',.6),('saf',1.)):
+        for data in ('f30k','coco'):
+            r = load_recipe(f'cusa-{kind}-{data}')
+            test_eq((r.loss['csa']['weight'],r.loss['usa']['weight'],r.model['args']), (alpha,.75,[kind.upper()]))
 
 def refusals():
     bad = [lambda: load_recipe('dual-emojis'), lambda: load_recipe('dual-emoji', {'epochs':3}), lambda: load_recipe('dual-emoji', {'model.kind':'clipp'}),
