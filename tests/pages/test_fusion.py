@@ -121,6 +121,9 @@ def test_itm_loss():
         pairs = [(0,0,1.),(1,1,1.),(0,1,soft*.8),(1,0,soft*.8),(1,0,soft*.6),(0,1,soft*.6)]
         got = ITMLoss(Table(m), soft=soft)(sims, images, texts, b)['itm']
         test_close(got.item(), itm_ref(m.tolist(), pairs), eps=1e-5)
+    m3,hard = torch.randn(3, 3, 2, generator=torch.Generator().manual_seed(1), dtype=torch.double),torch.tensor([[.9,.5,.1],[.2,.9,.6],[.3,.4,.9]])
+    got = ITMLoss(Table(m3), tau=1e-3)(hard, numbered(ImageStates, 3), numbered(TextStates, 3))['itm']
+    test_close(got.item(), itm_ref(m3.tolist(), [(0,0,1.),(1,1,1.),(2,2,1.),(0,1,0.),(1,2,0.),(2,1,0.),(2,0,0.),(0,1,0.),(1,2,0.)]), eps=1e-5)
     alone = Batch(image_id=torch.tensor([4,4]))
     test_close(ITMLoss(Table(m))(sims, images, texts, alone)['itm'].item(), itm_ref(m.tolist(), [(0,0,1.),(1,1,1.)]), eps=1e-5)
     with expect_fail(ArgumentError, contains='teacher'): ITMLoss(Table(m), soft=.5)(sims, images, texts, Batch(image_id=torch.tensor([4,7])))
