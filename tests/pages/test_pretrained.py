@@ -18,6 +18,7 @@ import numpy as np
 from fastcore.test import *
 from itr_nb import builtin
 from itr_nb.core import Batch,ImageStates,TextStates
+from itr_nb.data import CaptionPairs
 from itr_nb.evaluate import encode_split,evaluate
 from itr_nb.learner import Learner
 from itr_nb.losses.cusa import CSALoss
@@ -144,7 +145,6 @@ def test_own_heads_usa():
 
 def shapes_data(d, n=12):
     rng = np.random.default_rng(0)
-    from itr_nb.data import CaptionPairs
     ims = [Image.fromarray(np.full((40,40,3), rng.integers(0, 255, 3), dtype=np.uint8)) for _ in range(n)]
     ids = np.arange(n)//2
     pairs = CaptionPairs(ims, [f'{"abcdefghijkl"[i]} red' for i in range(n)], ids, ids, [str(i) for i in range(n)], teacher_image=rng.normal(size=(n,7)).astype(np.float32), teacher_text=rng.normal(size=(n,5)).astype(np.float32))
