@@ -13,7 +13,8 @@ class Case:
     size:dict = field(default_factory=dict) # The sizes that it was run at
     tolerance:float = 1e-5 # Largest difference allowed, relative to the largest value of the first form (and at least to 1)
     tolerances:dict[str,float] = field(default_factory=dict) # Where a form may differ by another amount
-    work:float|None = None # Floating point operations, for a rate
+    work:float|None = None # Floating point operations that the result needs, for a rate
+    peaks:dict[str,float] = field(default_factory=dict) # GFLOP/s of a large product in the form's own precision, for a share
     more:dict[str,dict] = field(default_factory=dict) # Other numbers of a form, to be shown and written as they are
 
 def tensors(x): return [torch.as_tensor(t).detach().double().cpu() for t in (x if isinstance(x, (list,tuple)) else [x])]
@@ -44,10 +45,23 @@ def measure(case, repeats, device):
     forms = {}
     for k,(wall,cpu) in median.items():
         diff,limit = difference(results[k], results[first]),case.tolerances.get(k, case.tolerance)
-        forms[k] = dict(wall_ms=wall*1e3, cpu_ms=cpu*1e3, ratio=median[first][0]/wall, max_difference=diff, allowed=limit, exact=diff<=limit)
+        forms[k] = dict(wall_ms=wall*1e3, cpu_ms=cpu*1e3, ratio=median[first][0]/wall, cpu_ratio=median[first][1]/max(cpu, 1e-9), max_difference=diff, allowed=limit, exact=diff<=limit)
         if case.work: forms[k]['gflops'] = case.work/wall/1e9
+        if k in case.peaks: forms[k]['share'] = forms[k]['gflops']/case.peaks[k]
         forms[k] |= case.more.get(k, {})
     return dict(name=case.name, size=case.size, repeats=repeats, forms=forms)
+
+def rate(device, dtype=torch.float32, n=None, repeats=5):
+    "GFLOP/s of a square product: the best of a few"
+    n = n or (1536 if device=='cpu' else 8192)
+    x,best = torch.randn(n, n, generator=torch.Generator().manual_seed(0)).to(device, dtype),float('inf')
+    for _ in range(repeats):
+        sync(device)
+        start = time.perf_counter()
+        x @ x
+        sync(device)
+        best = min(best, time.perf_counter()-start)
+    return 2*n**3/best/1e9
 
 def machine(device):
     return dict(processor=platform.processor() or platform.machine(), cores=os.cpu_count(), threads=torch.get_num_threads(),
@@ -58,9 +72,9 @@ def show(result):
     print(f"{result['name']}  {' '.join(f'{k}={v}' for k,v in result['size'].items())}", file=sys.stderr)
     for k,f in result['forms'].items():
         rate = f"  {f['gflops']:8.1f} GFLOP/s" if 'gflops' in f else ''
-        known = {'wall_ms','cpu_ms','ratio','max_difference','allowed','exact','gflops'}
+        known = {'wall_ms','cpu_ms','ratio','cpu_ratio','max_difference','allowed','exact','gflops'}
         more = ''.join(f'  {n} {x:.2f}' for n,x in f.items() if n not in known)
-        print(f"  {k:<16} {f['wall_ms']:10.3f} ms wall {f['cpu_ms']:10.3f} ms CPU  {f['ratio']:7.2f}x  difference {f['max_difference']:.1e}"
+        print(f"  {k:<18} {f['wall_ms']:10.3f} ms wall {f['cpu_ms']:10.3f} ms CPU  {f['ratio']:7.2f}x {f['cpu_ratio']:7.2f}x CPU  difference {f['max_difference']:.1e}"
               f"{rate}{more}{'' if f['exact'] else '  DIFFERS'}", file=sys.stderr)
 
 def bench(

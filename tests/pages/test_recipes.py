@@ -9,6 +9,7 @@ from pathlib import Path
 import tomli_w
 from itr_nb.core import *
 from itr_nb.losses.triplet import *
+from itr_nb.losses.imc import *
 from itr_nb.losses.infonce import *
 from itr_nb.losses.cusa import *
 from itr_nb.learner import *
@@ -41,6 +42,16 @@ def test_paper_recipes():
         with torch.device('meta'): n = sum(p.numel() for p in build_model(r, 2048, 11_353 if 'coco' in name else 8481).parameters())
         test_eq(n, total)
         test_eq(tuple(r.train[k] for k in ('epochs','drop_every','batch_size','lr','clip')), (*drops[name], 128, 2e-4, 2.))
+
+def test_build_pixel_model():
+    with expect_fail(ArgumentError, 'takes pixels'): build_model(load_recipe('dual-emoji', {'image.augment':True}), None, 9)
+    r = load_recipe('imc-emoji', {'image.augment':True, 'image.size':32})
+    test_eq(build_model(r, None, 9).config['vision'], {'encoder':'efficientnet-lite0', 'size':32})
+    for name in ('imc-f30k','imc-coco'):
+        r = load_recipe(name)
+        with torch.device('meta'): n = sum(p.numel() for p in build_model(r, 2048, 8481).parameters())
+        test_eq((n, r.image['augment'], [l.settings for l in build_loss(r).losses[1:]]), (15_505_068, True, [dict(measure='l1', mode='released', lam=1., lo=.05, hi=.5)]))
+        test_eq([r.train[k] for k in ('epochs','drop_every','batch_size','lr','clip')], [30,15,128,2e-4,2.])
 
 def test_published():
     for paper in toml_files('published'):
