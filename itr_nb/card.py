@@ -192,8 +192,8 @@ def strongest(
     x:Float[Tensor, "r"], # Weights
     k:int=3, # At most
 )->list[int]: # From strongest to weakest; the first of equal ones first
-    "The weights worth a number: above an equal share, and at least a third of the largest"
-    least = max(float(x.max())/3, float(x.mean())*(1+1e-4)) if len(x)>1 else 0
+    "The weights worth a number: a quarter above an equal share, and at least a third of the largest"
+    least = max(float(x.max())/3, 1.25*float(x.mean())) if len(x)>1 else 0
     return [i for i in x.argsort(descending=True, stable=True).tolist() if x[i]>=least][:k]
 
 def rule(
@@ -245,7 +245,7 @@ def lines_of(
 
 # %% ../nbs/53_card.ipynb #2bdf7170
 class HoverCard:
-    "An image and a caption whose words can be pointed at; shows itself in Jupyter, `save_cards` writes a page of them"
+    "An image and a caption whose words can be pointed at; shows itself in Jupyter, `save_cards` writes a page of them. Refuses sizes that differ, negative attention, and features in place of a picture"
     def __init__(self,
         image, # PIL image or array (h w 3)
         words:Sequence[str], # The words

@@ -312,7 +312,7 @@ def extract_text(
 # %% ../nbs/12_features.ipynb #8a27f748
 def featurize(
     splits:Splits, # Images and captions
-    image_model:nn.Module, # Frozen image model; see `extract`
+    image_model:nn.Module|None, # Frozen image model; see `extract`. Pictures stay pictures if None
     text_model=None, # Frozen text model; see `extract_text`. Captions stay words if not given
     home:str|Path|None=None, # Where caches live; `cache_home()` if not given
     regions:bool=False, # One row a box of the split; else what the model gives for the whole image
@@ -323,7 +323,7 @@ def featurize(
     out = {}
     for s,p in splits.items():
         label = '-'.join(x for x in (p.name, s) if x)
-        if isinstance(p.images[0], Image.Image):
+        if image_model is not None and isinstance(p.images[0], Image.Image):
             if regions and p.boxes is None: raise ArgumentError(f'boxes of split {s}', 'boxes, one set an image', None)
             boxes = p.boxes if regions else None
             p = p.with_images(extract(p.images, image_model, home, f'{label}-images', p.image_names, boxes, half, **kw), boxes)

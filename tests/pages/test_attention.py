@@ -9,6 +9,17 @@ import math
 from fastcore.test import *
 from torch.func import functional_call
 
+def test_last_pooling():
+    x,mask = torch.randn(4, 5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.double),lengths_to_mask(torch.tensor([5,1,3,0]))
+    for norm in (True,False):
+        got = LastPooling(norm)(x, mask)
+        for row,n,v in zip(got, (5,1,3,0), x):
+            want = v[n-1] if n else 0*v[0]
+            test_close(row, want/want.norm() if norm and n else want, eps=1e-7)
+    padded = torch.cat([x, 9+0*x], 1)
+    test_close(LastPooling()(padded, lengths_to_mask(torch.tensor([5,1,3,0]), 10)), LastPooling()(x, mask), eps=1e-12)
+    assert torch.autograd.gradcheck(lambda x: LastPooling()(x, mask[:3]), x[:3].requires_grad_())
+
 def hand_pool():
     pool = SelfAttentionPooling(2).eval().requires_grad_(False)
     for fc in (pool.fc_local, pool.fc_global): fc.weight.copy_(torch.eye(2))

@@ -58,7 +58,7 @@ def light_ref(row): return [w/max(row) for w in row]
 
 def numbered_ref(row, k):
     order = sorted(range(len(row)), key=lambda i: (-row[i], i))
-    return [i for i in order if 3*row[i]>=max(row) and row[i]>1.0001*sum(row)/len(row)][:k]
+    return [i for i in order if 3*row[i]>=max(row) and row[i]>=1.25*sum(row)/len(row)][:k]
 
 class Parts(HTMLParser):
     "Tags, attributes and text of a piece of HTML"
@@ -97,14 +97,14 @@ def test_card_shows_its_numbers():
         else: test_close(torch.tensor(heights), torch.tensor(light_ref(card.shares.tolist())), eps=1e-3)
 
 def test_lines():
-    e = [torch.tensor([[.8,.1,.1],[.1,.8,.1],[.3,.3,.4]]), torch.tensor([[.2,.3,.5],[.4,.3,.3],[.1,.1,.8]])]
+    e = [torch.tensor([[.8,.1,.1],[.1,.8,.1],[.3,.2,.5]]), torch.tensor([[.2,.3,.5],[.4,.3,.3],[.1,.1,.8]])]
     said = lambda p,a,whole=True: [t for _,t in lines_of(p, ['whole','red','hat'], a, '12', e[-1][0], e, whole, False)]
     test_eq(said(0, None), ['whole takes: .20, place 3 of 3', 'step 1 takes: whole .80', 'step 2 takes: hat .50'])
     test_eq(said(1, torch.tensor([.9,.1])), ['looks at: 1 .90', 'whole takes: .30, place 2 of 3', 'step 1 takes: red .80'])
-    test_eq(said(2, torch.tensor([.5,.5]), False)[-2:], ['step 1 takes: hat .40', 'step 2 takes: hat .80'])
+    test_eq(said(2, torch.tensor([.5,.5]), False)[-2:], ['step 1 takes: hat .50', 'step 2 takes: hat .80'])
     test_eq(said(2, torch.tensor([.5,.5]))[0], 'looks at: all alike')
     test_eq([number(x) for x in (0,.004,.126,.996,1)], ['.00','.00','.13','1.0','1.0'])
-    test_eq(strongest(torch.tensor([.2,.5,.3,0])), [1,2]); test_eq(strongest(torch.ones(4)/4), []); test_eq(strongest(torch.ones(1)), [0])
+    test_eq(strongest(torch.tensor([.2,.5,.3,0])), [1]); test_eq(strongest(torch.tensor([.1,.4,.4,.1])), [1,2]); test_eq(strongest(torch.ones(4)/4), []); test_eq(strongest(torch.ones(1)), [0])
 
 def test_hostile_words():
     evil = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', "'; } * { display:none", '</style>', '&amp;', '<b>']

@@ -236,6 +236,7 @@ def test_featurize():
         test_eq(parts.images.manifest['dtype'], 'float16')
         model = MeanColour()
         test_eq(featurize(dict(test=whole), model, None, d)['test'].images is whole.images, True); test_eq(model.seen, 0)
+        test_eq(featurize(dict(test=p), None, Letters(), d, progress=False)['test'].images is p.images, True)
         test_fail(lambda: featurize(dict(test=p.with_images(p.images)), model, None, d, regions=True), contains='boxes of split test')
         test_eq(pickle.loads(pickle.dumps(whole.images))[1], whole.images[1]); assert len(pickle.dumps(whole.images))<3000
         test_eq((whole.images.dim, whole.images.fingerprint()!=parts.images.fingerprint()), (3, True))

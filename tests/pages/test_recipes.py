@@ -9,13 +9,16 @@ from pathlib import Path
 import tomli_w
 from itr_nb.core import *
 from itr_nb.losses.triplet import *
+from itr_nb.losses.imc import *
 from itr_nb.losses.infonce import *
+from itr_nb.losses.matching import *
 from itr_nb.losses.cusa import *
 from itr_nb.learner import *
 from itr_nb.callbacks import *
 from itr_nb.models import *
 import math,tempfile
 import torch
+from transformers import BertConfig
 from fastcore.test import *
 
 def test_recipe_round_trip():
@@ -42,6 +45,16 @@ def test_paper_recipes():
         test_eq(n, total)
         test_eq(tuple(r.train[k] for k in ('epochs','drop_every','batch_size','lr','clip')), (*drops[name], 128, 2e-4, 2.))
 
+def test_build_pixel_model():
+    with expect_fail(ArgumentError, 'takes pixels'): build_model(load_recipe('dual-emoji', {'image.augment':True}), None, 9)
+    r = load_recipe('imc-emoji', {'image.augment':True, 'image.size':32})
+    test_eq(build_model(r, None, 9).config['vision'], {'encoder':'efficientnet-lite0', 'size':32})
+    for name in ('imc-f30k','imc-coco'):
+        r = load_recipe(name)
+        with torch.device('meta'): n = sum(p.numel() for p in build_model(r, 2048, 8481).parameters())
+        test_eq((n, r.image['augment'], [l.settings for l in build_loss(r).losses[1:]]), (15_505_068, True, [dict(measure='l1', mode='released', lam=1., lo=.05, hi=.5)]))
+        test_eq([r.train[k] for k in ('epochs','drop_every','batch_size','lr','clip')], [30,15,128,2e-4,2.])
+
 def test_published():
     for paper in toml_files('published'):
         for r in published(paper):
@@ -66,6 +79,7 @@ def test_book():
     for name in book():
         r = load_recipe(name)
         assert isinstance(build_loss(r), Loss) and build_callbacks(r)
+        if r.text['encoder']=='bert': r.text['name'] = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
         test_eq(build_model(r, 12, 9).config['model'], r.model['kind'])
         for table in ('image', 'text', 'model', 'loss', 'train', *(['teacher'] if r.teacher else [])): assert r.source.get(table), f'{name}: [source] lacks {table}'
 
@@ -87,6 +101,14 @@ def test_variants():
         large = load_recipe(f'sgraf-sgr-f30k+{name}')
         for key,value in v['changes'].items(): test_eq([r.model[key.removeprefix('model.')] for r in (small, large)], [value, value])
         test_eq((small.name, large.train['epochs'], v['source'][:12]), (f'sgraf-saf-scenes+{name}', 40, 'paper, Table'))
+
+def test_variants_of_ckstn():
+    for name,v in variants('ckstn').items():
+        small = load_recipe(f'ckstn-scenes+{name}', {'model.dim':32, 'model.word_dim':6, 'model.boxes':False})
+        loss,grad = one_step(small)
+        assert math.isfinite(loss) and grad.isfinite().all() and grad.abs().max()>0, name
+        for key,value in v['changes'].items():
+            for r in (small, load_recipe(f'ckstn-f30k+{name}')): test_eq(r.loss['infonce']['weight'] if key.startswith('loss') else r.model[key.removeprefix('model.')], value)
 
 def test_variant_names():
     with tempfile.TemporaryDirectory() as d:

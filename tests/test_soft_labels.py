@@ -1,0 +1,88 @@
+"""Soft labels beside the loss of every model: some steps of training, the loss falls, and heads, temperatures and encoders learn
+
+The models are those of the registry, so a new one is tried as soon as it is there."""
+import inspect
+
+import numpy as np
+import pytest
+import torch
+
+from itr_nb.core import Batch,seed_everything
+from itr_nb.learner import Callback,Learner
+from itr_nb.losses.cusa import CSALoss,USALoss
+from itr_nb.losses.infonce import InfoNCE,Temperature
+from itr_nb.losses.triplet import TripletLoss
+from itr_nb.models import FACTORIES
+
+small = dict(image_dim=10, dim=16, word_dim=8, sim_dim=8, dropout=0., text='gru')
+kinds = [(name, kind) for name in sorted(FACTORIES) for kind in (('SGR','SAF','joint') if name=='sgraf' else (None,))]
+
+class Pairs:
+    "Two batches of eight pairs that share a hidden cause with their teachers' features; regions, and pixels of the same"
+    steps_per_epoch = 2
+    def train_loader(self, epoch):
+        g = torch.Generator().manual_seed(1)
+        for _ in range(2):
+            z = torch.randn(8, 4, generator=g)
+            mix = lambda n: z@torch.randn(4, n, generator=torch.Generator().manual_seed(n))
+            regions = mix(10)[:,None]+.3*torch.randn(8, 5, 10, generator=g)
+            tokens = torch.cat([torch.ones(8, 1).long(), 4+(z>0).long()+2*torch.arange(4), 2*torch.ones(8, 1).long()], 1)
+            pixels = mix(12).view(8, 3, 2, 2).repeat_interleave(16, 2).repeat_interleave(16, 3)
+            yield Batch.of(regions=regions, tokens=tokens, pixels=pixels, image_id=torch.arange(8), caption_id=torch.arange(8), teacher_image=mix(7), teacher_text=mix(6))
+
+def build(name, kind):
+    "The smallest model of a factory"
+    known = inspect.signature(FACTORIES[name]).parameters
+    args = {k:v for k,v in dict(small, vocab_size=12, text_dim=12, kind=kind, regions='any', layers=1, heads=2).items() if k in known and not (k=='text_dim' and 'vocab_size' in known)}
+    seed_everything(0)
+    try: return FACTORIES[name](**args)
+    except Exception as e: return pytest.skip(f'{name} {kind or ""} takes other arguments: {e}')
+
+class Watch(Callback):
+    def __init__(self): self.losses,self.seen = [],set()
+    def after_backward(self, learner):
+        self.losses.append(learner.loss_value)
+        named = [*((f'loss.{k}', p) for k,p in learner.loss.named_parameters()), *((f'model.{k}', p) for k,p in learner.model.named_parameters())]
+        self.seen |= {k for k,p in named if p.grad is not None and p.grad.abs().sum()>0}
+
+soft = dict(CSA=lambda: CSALoss(), USA=lambda: .75*USALoss(), CUSA=lambda: .6*CSALoss()+.75*USALoss(), logits=lambda: CSALoss(before_sigmoid=True))
+
+@pytest.mark.parametrize('added', ['CSA', 'USA', 'CUSA'])
+@pytest.mark.parametrize('own', ['triplet', 'infonce'])
+@pytest.mark.parametrize('name,kind', kinds)
+def test_trains(name, kind, own, added):
+    model = build(name, kind)
+    loss = dict(triplet=lambda: TripletLoss(.2, hardest=False), infonce=lambda: InfoNCE(.2))[own]()+soft[added]()
+    watch,start = Watch(),{}
+    learner = Learner(model, Pairs(), loss, lr=1e-2, callbacks=[watch])
+    for k,p in loss.named_parameters():
+        assert any(p is q for g in learner.optimizer.param_groups for q in g['params']), f'{k} is not trained'
+        start[k] = p.detach().clone()
+    learner.fit(15)
+    assert np.mean(watch.losses[-2:])<np.mean(watch.losses[:2]), watch.losses
+    still = [k for k,p in loss.named_parameters() if torch.equal(p, start[k])]
+    assert not still and {f'loss.{k}' for k in start}<=watch.seen, f'no gradient reached {still}'
+    assert any(k.startswith('model.image') for k in watch.seen) and any(k.startswith('model.text') for k in watch.seen), watch.seen
+
+@pytest.mark.parametrize('kind', ['SGR', 'SAF'])
+def test_before_the_sigmoid(kind):
+    watch = Watch()
+    Learner(build('sgraf', kind), Pairs(), TripletLoss(.2, hardest=False)+soft['logits'](), lr=1e-2, callbacks=[watch]).fit(8)
+    assert np.mean(watch.losses[-2:])<np.mean(watch.losses[:2])
+
+def test_usa_trains_the_encoders_alone():
+    "Without any other loss, the uni-modal rows reach both encoders through the heads"
+    watch = Watch()
+    Learner(build('dual', None), Pairs(), USALoss(), lr=1e-2, callbacks=[watch]).fit(4)
+    assert watch.losses[-1]<watch.losses[0] and {'model.image_encoder.fc.weight','loss.image_head.weight'}<=watch.seen
+
+def test_resume_with_heads(tmp_path):
+    "A learner with lazy heads stops and goes on as if it had not stopped"
+    def learner(): return Learner(build('dual', None), Pairs(), InfoNCE(.2)+CSALoss()+USALoss(), lr=1e-2)
+    whole = learner().fit(3)
+    half = learner().fit(1)
+    half.save(tmp_path/'half.safetensors')
+    rest = learner().fit(3, resume=tmp_path/'half.safetensors')
+    for a,b in ((whole.model,rest.model), (whole.loss,rest.loss)):
+        for k,x in a.state_dict().items(): assert torch.equal(x, b.state_dict()[k]), k
+    assert sum(isinstance(m, Temperature) for m in rest.loss.modules())==4
