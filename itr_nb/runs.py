@@ -60,7 +60,7 @@ def text_model_of(
 ): # `encode(texts)` -> (b w f), mask
     "The frozen text model that a recipe names, None if texts are tokens for an encoder trained from scratch"
     name = text['encoder']
-    if name in ('gru', 'lstm'): return None
+    if name in TOKENS: return None
     return {'minilm':builtin.minilm, 'mpnet':builtin.mpnet}[name]() if name in ('minilm', 'mpnet') else SentenceModel(name)
 
 # %% ../nbs/64_runs.ipynb #6c066531
@@ -106,7 +106,7 @@ def prepare(
     views = views_of(recipe.image) if pictures else None
     image_model = image_model_of(recipe.image) if pictures and views is None else None
     splits = featurize(splits, image_model, text_model, home, recipe.image.get('regions', False), progress=progress)
-    if text_model is None and vocab is None: vocab = Vocab.build(splits['train'].captions, recipe.text.get('min_count', 4))
+    if text_model is None and vocab is None: vocab = Subwords(recipe.text['name']) if recipe.text['encoder']=='bert' else Vocab.build(splits['train'].captions, recipe.text.get('min_count', 4))
     workers = min(train.get('workers', 0), os.cpu_count() or 1) if views else 0
     return RetrievalData(splits, vocab=vocab, batch_size=train['batch_size'], seed=train.get('seed', 0), image_transform=views, num_workers=workers)
 
@@ -158,8 +158,9 @@ class Run:
         "Open a run folder; `FileNotFoundError` says what is missing"
         folder = Path(folder)
         where = read_json(folder/'data.json')
-        vocab = Vocab.load(folder/'vocab.json') if (folder/'vocab.json').exists() else None
-        return cls(folder, load_recipe(folder/'recipe.toml'), where['data'], where['images'], load_model(folder/'model'), vocab, home)
+        recipe = load_recipe(folder/'recipe.toml')
+        vocab = Vocab.load(folder/'vocab.json') if (folder/'vocab.json').exists() else Subwords(recipe.text['name']) if recipe.text['encoder']=='bert' else None
+        return cls(folder, recipe, where['data'], where['images'], load_model(folder/'model'), vocab, home)
 
     @cached_property
     def data(self)->RetrievalData: return self.open(self.spec, self.images)
@@ -440,7 +441,7 @@ def start_words(
 def describe(run:Run): # Not yet trained
     "Write what a run is before it begins, so that an interrupted one can be read and resumed"
     run.folder.mkdir(parents=True, exist_ok=True)
-    if run.vocab is not None: run.vocab.save(run.folder/'vocab.json')
+    if isinstance(run.vocab, Vocab): run.vocab.save(run.folder/'vocab.json')
     data = {s:dict(images=len(p.images), captions=len(p), fingerprint=p.fingerprint()) for s,p in run.data.splits.items()}
     write_json(run.folder/'data.json', dict(data=run.spec, images=run.images, splits=data))
     write_json(run.folder/'environment.json', environment())

@@ -123,3 +123,15 @@ def test_search_finds_a_page(served, chromium):
 def test_search_knows_every_page(built):
     entries = json.loads((built[0]/'search.json').read_text(encoding='utf-8'))
     assert {e['href'].partition('#')[0] for e in entries}=={p.relative_to(built[0]).as_posix() for p in built[0].rglob('*.html')}
+
+def test_cards_on_the_site_answer(served, chromium):
+    page = chromium.new_page(viewport=dict(width=1400, height=900))
+    wrong = watch(page, served)
+    page.goto(f'{served}/tutorials/read_the_attention.html', wait_until='networkidle')
+    cards = page.locator('main .itr-card')
+    lit = lambda n: float(cards.nth(n).locator('.i-veil').evaluate('e => getComputedStyle(e).opacity'))
+    assert cards.count()>=3 and lit(0)==lit(1)==0
+    cards.nth(0).locator('.i-w').nth(3).hover()
+    page.wait_for_timeout(400)
+    assert (lit(0), lit(1))==(1, 0) and not wrong
+    page.close()

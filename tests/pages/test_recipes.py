@@ -11,12 +11,14 @@ from itr_nb.core import *
 from itr_nb.losses.triplet import *
 from itr_nb.losses.imc import *
 from itr_nb.losses.infonce import *
+from itr_nb.losses.matching import *
 from itr_nb.losses.cusa import *
 from itr_nb.learner import *
 from itr_nb.callbacks import *
 from itr_nb.models import *
 import math,tempfile
 import torch
+from transformers import BertConfig
 from fastcore.test import *
 
 def test_recipe_round_trip():
@@ -77,6 +79,7 @@ def test_book():
     for name in book():
         r = load_recipe(name)
         assert isinstance(build_loss(r), Loss) and build_callbacks(r)
+        if r.text['encoder']=='bert': r.text['name'] = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
         test_eq(build_model(r, 12, 9).config['model'], r.model['kind'])
         for table in ('image', 'text', 'model', 'loss', 'train', *(['teacher'] if r.teacher else [])): assert r.source.get(table), f'{name}: [source] lacks {table}'
 
@@ -98,6 +101,14 @@ def test_variants():
         large = load_recipe(f'sgraf-sgr-f30k+{name}')
         for key,value in v['changes'].items(): test_eq([r.model[key.removeprefix('model.')] for r in (small, large)], [value, value])
         test_eq((small.name, large.train['epochs'], v['source'][:12]), (f'sgraf-saf-scenes+{name}', 40, 'paper, Table'))
+
+def test_variants_of_ckstn():
+    for name,v in variants('ckstn').items():
+        small = load_recipe(f'ckstn-scenes+{name}', {'model.dim':32, 'model.word_dim':6, 'model.boxes':False})
+        loss,grad = one_step(small)
+        assert math.isfinite(loss) and grad.isfinite().all() and grad.abs().max()>0, name
+        for key,value in v['changes'].items():
+            for r in (small, load_recipe(f'ckstn-f30k+{name}')): test_eq(r.loss['infonce']['weight'] if key.startswith('loss') else r.model[key.removeprefix('model.')], value)
 
 def test_variant_names():
     with tempfile.TemporaryDirectory() as d:
