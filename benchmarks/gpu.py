@@ -62,7 +62,7 @@ def watched(run, device):
 def cases(args):
     size,cuda,n = sizes(args),args.device.startswith('cuda'),128 if args.small else None
     peak = rate(args.device, torch.bfloat16 if args.bf16 else torch.float32, n)
-    for b in [args.batch] if args.batch else (6,) if args.small else (32,128,512):
+    for b in [args.batch] if args.batch else (6,) if args.small else (32,128,512) if cuda else (32,):
         scorer = build('SGR', size, args.device).scorer
         states = some_states(b, b, size, args.device)
         of = lambda scores: step(scores, scorer, *states, args.bf16)
@@ -78,7 +78,7 @@ def cases(args):
             work=3*b*pair_work('SGR', lengths(b), size), peaks=dict.fromkeys(forms, peak), more=more)
 
 def options(p):
-    p.add_argument('--batch', type=int, help='pairs in a batch (default 32, 128 and 512)')
+    p.add_argument('--batch', type=int, help='pairs in a batch (default 32, 128 and 512, without a GPU 32)')
     p.add_argument('--bf16', action='store_true', help='all forms under autocast')
 
 if __name__=='__main__': bench('gpu', cases, options)
