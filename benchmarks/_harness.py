@@ -14,7 +14,7 @@ class Case:
     tolerance:float = 1e-5 # Largest difference allowed, relative to the largest value of the first form (and at least to 1)
     tolerances:dict[str,float] = field(default_factory=dict) # Where a form may differ by another amount
     work:float|None = None # Floating point operations that the result needs, for a rate
-    peaks:dict[str,float] = field(default_factory=dict) # GFLOP/s of a large product in the form's own precision, for a share
+    peaks:dict[str,float] = field(default_factory=dict) # From `rate`, in the form's own precision, for a share
     more:dict[str,dict] = field(default_factory=dict) # Other numbers of a form, to be shown and written as they are
 
 def tensors(x): return [torch.as_tensor(t).detach().double().cpu() for t in (x if isinstance(x, (list,tuple)) else [x])]
@@ -47,20 +47,21 @@ def measure(case, repeats, device):
         diff,limit = difference(results[k], results[first]),case.tolerances.get(k, case.tolerance)
         forms[k] = dict(wall_ms=wall*1e3, cpu_ms=cpu*1e3, ratio=median[first][0]/wall, cpu_ratio=median[first][1]/max(cpu, 1e-9), max_difference=diff, allowed=limit, exact=diff<=limit)
         if case.work: forms[k]['gflops'] = case.work/wall/1e9
-        if k in case.peaks: forms[k]['share'] = forms[k]['gflops']/case.peaks[k]
+        if k in case.peaks: forms[k]['share'] = case.work/(cpu if device=='cpu' else wall)/1e9/case.peaks[k]
         forms[k] |= case.more.get(k, {})
     return dict(name=case.name, size=case.size, repeats=repeats, forms=forms)
 
 def rate(device, dtype=torch.float32, n=None, repeats=5):
-    "GFLOP/s of a square product: the best of a few"
+    "GFLOP/s of a square product, the best of a few: on a CPU by CPU seconds, which a busy machine does not stretch"
+    clock = time.process_time if device=='cpu' else time.perf_counter
     n = n or (1536 if device=='cpu' else 8192)
     x,best = torch.randn(n, n, generator=torch.Generator().manual_seed(0)).to(device, dtype),float('inf')
     for _ in range(repeats):
         sync(device)
-        start = time.perf_counter()
+        start = clock()
         x @ x
         sync(device)
-        best = min(best, time.perf_counter()-start)
+        best = min(best, clock()-start)
     return 2*n**3/best/1e9
 
 def machine(device):

@@ -81,7 +81,7 @@ def factory(fn:Callable[...,RetrievalModel])->Callable[...,RetrievalModel]:
         given = inspect.signature(fn).bind(*args, **kw)
         given.apply_defaults()
         model = fn(*given.args, **given.kwargs)
-        model.config = {'model':fn.__name__, **given.arguments}
+        model.config = {'model':fn.__name__, **given.arguments, **getattr(model, 'config', {})}
         return model
     FACTORIES[fn.__name__] = build
     return build
