@@ -85,7 +85,7 @@ class BoxRegionEncoder(nn.Module):
         x1,y1,x2,y2 = check_shape(batch.boxes, 'batch.boxes', f'{x.shape[0]} {x.shape[1]} 4').unbind(-1)
         x = self.fc(self.mix(torch.cat([x, torch.stack([x1, y1, x2, y2, (x2-x1)*(y2-y1)], -1).to(x.dtype)], -1)))
         mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if batch.region_mask is None else batch.region_mask
-        return x.masked_fill(~mask[...,None], 0), mask
+        return x*mask[...,None],mask
 
 # %% ../nbs/10_encoders.ipynb #60412549
 class WordEncoder(LinearEncoder):
@@ -291,7 +291,7 @@ class TransformersText(nn.Module):
         "Raises what `check_tokens` raises"
         tokens,mask = check_tokens(batch, self.model.config.vocab_size)
         x = self.fc(self.model(input_ids=tokens.long(), attention_mask=mask.long()).last_hidden_state)
-        return x.masked_fill(~mask[...,None], 0), mask
+        return x*mask[...,None],mask
 
 # %% ../nbs/10_encoders.ipynb #01e334fb
 class PixelEncoder(LinearEncoder):
