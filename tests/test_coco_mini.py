@@ -1,14 +1,16 @@
 "Real photographs with sentences, read in Karpathy's layout; nothing of them is kept"
 import json
+import tomllib
 
 import numpy as np
 import pytest
 import torch
 
-from common import shared
+from common import root,shared
 from itr_nb.data import PairDataset,RetrievalData,Vocab,collate,read_karpathy
-from itr_nb.recipes import load_recipe
-from itr_nb.runs import read_json,train
+from itr_nb.evaluate import evaluate
+from itr_nb.recipes import build_learner,build_model,load_recipe
+from itr_nb.runs import open_data,prepare,read_json,train,widths
 
 def small(im):
     "An image as 8 x 8 pixels"
@@ -86,3 +88,21 @@ def test_trial(tmp_path):
         print(f'{text}: RSUM {np.mean(rsum):.1f} ± {np.std(rsum, ddof=1):.1f}; untrained', [round(r['untrained']['rsum'], 1) for r in rows], 'chance', round(rows[0]['chance']['rsum'], 1))
         for k in rows[0]['dual-photos']: print(' ', k, f"{np.mean([r['dual-photos'][k] for r in rows]):.1f} ± {np.std([r['dual-photos'][k] for r in rows], ddof=1):.1f}")
         assert min(rsum)>at_least
+
+trials = tomllib.loads((root/'results'/'imc_trials.toml').read_text(encoding='utf-8'))
+
+@pytest.mark.slow
+@pytest.mark.parametrize('row', [r for r in trials['trial']+trials['fresh'] if r['data']=='coco_mini'], ids=lambda r: f"{r['mode']}-{r['measure']}-{r['lam']:.3g}{'-fresh'*('seeds' in r)}")
+def test_imc_trial(row, tmp_path):
+    "A row of the trials that the page papers/82_imc shows, made again with all its seeds"
+    changes = trials['changes']['coco_mini'] | {'train.hinge_warmup':row['warmup']} | {f'loss.imc.{k}':row[k] for k in ('measure','mode','lam')}
+    splits = open_data(str(trial_json(tmp_path/'trial.json')), shared('data/coco_mini')/'images')
+    data = prepare(load_recipe('imc-emoji', changes), splits, progress=False)
+    rsum = []
+    for data.seed in row.get('seeds', range(5)):
+        recipe = load_recipe('imc-emoji', changes | {'train.seed':data.seed})
+        model = build_model(recipe, **widths(data))
+        build_learner(recipe, model, data).fit(recipe.train['epochs'])
+        rsum.append(evaluate(model, data, 'test', draws=0).metrics['rsum'])
+    print([round(x, 1) for x in rsum], 'recorded', row['rsum'])
+    assert abs(np.mean(rsum)-np.mean(row['rsum']))<8, 'another processor sums in another order, and training spreads that to a seed of its own'
