@@ -28,7 +28,7 @@ class Pairs:
             regions = mix(10)[:,None]+.3*torch.randn(8, 5, 10, generator=g)
             tokens = torch.cat([torch.ones(8, 1).long(), 4+(z>0).long()+2*torch.arange(4), 2*torch.ones(8, 1).long()], 1)
             pixels = mix(12).view(8, 3, 2, 2).repeat_interleave(16, 2).repeat_interleave(16, 3)
-            yield Batch.of(regions=regions, tokens=tokens, pixels=pixels, image_id=torch.arange(8), caption_id=torch.arange(8), teacher_image=mix(7), teacher_text=mix(6))
+            yield Batch.of(regions=regions, tokens=tokens, pixels=pixels, boxes=torch.tensor([.1,.1,.6,.6]).expand(8, 5, 4), image_id=torch.arange(8), caption_id=torch.arange(8), teacher_image=mix(7), teacher_text=mix(6))
 
 def build(name, kind):
     "The smallest model of a factory"

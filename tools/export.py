@@ -1,5 +1,5 @@
 "From the notebooks, write everything that is made from them: the package, the exported tests, the sidebar, nbdev.yml and README.md"
-import os,sys
+import contextlib,os,sys
 from pathlib import Path
 
 root = Path(__file__).resolve().parents[1]
@@ -14,9 +14,16 @@ from tools.pages import report
 from tools.readme import write_readme
 from tools.sidebar import write_sidebar
 
+@contextlib.contextmanager
+def same_time(path):
+    "nbdev writes its settings anew at every export: where the text stays, so does the time, and make does not set the environment up again"
+    text,before = path.read_bytes(),path.stat()
+    yield
+    if path.read_bytes()==text: os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
 if __name__=='__main__':
     os.chdir(root)
     nbdev_clean.__wrapped__()
-    nbdev_export.__wrapped__()
+    with same_time(root/'pyproject.toml'): nbdev_export.__wrapped__()
     refresh_quarto_yml()
     report(export_tests()+write_sidebar()+write_readme(), False, '')

@@ -93,11 +93,15 @@ def warm(page):
                 if n!=f'itr_nb.{page.module}': importlib.import_module(n)
 
 def mutate(page, timeout=60):
-    "Lines about every fault that goes unnoticed, and about a control that fails; empty when all is well"
+    """Lines about every fault that goes unnoticed, and about a control that fails; empty when all is well
+
+    A fault may hang its tests. It has ten times as long as the control took, at least `timeout`, so that a busy machine hides none."""
     source,listed,name = page.source.read_text(encoding='utf-8'),read_mutants(page.module),f'itr_nb.{page.module}'
     where = f'tests/mutants/{page.module}.toml'
     warm(page)
-    code,out = try_one(name, source, page.source, page.tests, timeout)
+    began = time.monotonic()
+    code,out = try_one(name, source, page.source, page.tests, 10*timeout)
+    timeout = max(timeout, 10*(time.monotonic()-began))
     if code!=unnoticed: return [f'{page.module}: the unchanged module does not pass its own tests\n{out[-2000:]}']
     problems = []
     for m in listed:
@@ -112,7 +116,7 @@ def mutate(page, timeout=60):
 if __name__=='__main__':
     args = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     args.add_argument('modules', nargs='*', help='modules, all that have a list of faults if none is named')
-    args.add_argument('--timeout', type=float, default=60, help='seconds for one fault')
+    args.add_argument('--timeout', type=float, default=60, help='seconds for one fault, at least')
     args = args.parse_args()
     known = {p.module:p for p in pages() if p.module}
     modules = args.modules or sorted(p.stem for p in mutants.glob('*.toml'))

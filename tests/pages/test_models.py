@@ -22,6 +22,7 @@ from itr_nb.callbacks import load_weights,save_weights
 import itertools,math,tempfile
 from functools import partial
 from fastcore.test import *
+from transformers.utils import logging
 
 def draw_model(ax):
     boxes = {(0,1):'regions\n(b r f)', (1,1):'image\nencoder', (2,1):'image\npooling', (0,0):'words\n(b w f)', (1,0):'text\nencoder', (2,0):'text\npooling', (3,.5):'score\n(b b)'}

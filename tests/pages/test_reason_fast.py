@@ -130,6 +130,15 @@ def test_autocast():
         plain,ours,both = (far(f, kind) for f in (lambda f: f, FastSGRAF, lambda f: lambda i,t: recompute(FastSGRAF(f), i, t)))
         for x in (ours,both): assert x[0]<plain[0]<.01 and x[1]<plain[1], (kind, plain, x)
 
+def test_half_looks_in_full():
+    torch.manual_seed(0)
+    fc,(i,t) = SimilarityVector(64, 32).fc,some_states(6, [5]*4, 64, 9, dtype=torch.float)
+    compare = lambda: compare_attended(i.local, t.local, i.mask, t.mask, fc.weight, fc.bias, smooth=900.).detach()
+    want = compare()
+    with torch.autocast('cpu', torch.bfloat16): got = compare()
+    test_eq(got.dtype, torch.bfloat16)
+    test_eq(((got-want).norm()/want.norm()).item()<.02, True)
+
 def graph_bytes(f):
     "Bytes that autograd keeps while `f` runs, each storage once"
     seen = {}

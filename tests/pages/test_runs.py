@@ -32,6 +32,7 @@ import itertools,tempfile
 from dataclasses import replace
 import numpy as np
 from fastcore.test import *
+from transformers.utils import logging
 from PIL import ImageDraw
 from itr_nb.attention import attention_weights
 from safetensors.torch import load_file
