@@ -55,6 +55,7 @@ def train(
     "Train a recipe on a data set; leaves a run folder and prints its table."
     from accelerate import PartialState
     from itr_nb import recipes,runs
+    from itr_nb.learner import end_processes
     r = recipes.load_recipe(recipe, changes_of(set))
     run = runs.train(r, data or r.data, images=images, out=out or Path('runs')/r.name, resume=resume, overwrite=overwrite)
     if PartialState().is_main_process:
@@ -62,7 +63,7 @@ def train(
         show(runs.read_json(run.folder/'report.json')['protocol'])
         for file in ('sheet.png', 'card.html', 'metrics.jsonl'):
             if (run.folder/file).exists(): show(f'{run.folder/file}')
-    PartialState().destroy_process_group()
+    end_processes()
 
 # %% ../nbs/70_cli.ipynb #ac08f8b4
 @app.command(name='eval')

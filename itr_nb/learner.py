@@ -7,10 +7,10 @@ Docs: https://itr-nb.github.io/itr_nb/learner.html.md"""
 # %% auto #0
 __all__ = ['Callback', 'param_groups', 'TrainStep', 'matrices_of', 'wide', 'own_rows', 'ShareOfBatches', 'share', 'give_widths',
            'Learner', 'grouped', 'rng_state', 'set_rng_state', 'JoinRows', 'join_rows', 'sizes_of_all', 'join_states',
-           'newest_checkpoint', 'read_checkpoint', 'misfits']
+           'newest_checkpoint', 'read_checkpoint', 'misfits', 'end_processes']
 
 # %% ../nbs/40_learner.ipynb #2fce6f8b
-import json,math
+import gc,json,math
 from collections.abc import Callable,Iterable,Sequence
 from contextlib import nullcontext
 from datetime import timedelta
@@ -483,3 +483,10 @@ def load(self:Learner, path:str|Path): # A file that `save` wrote
     self.resumed = numbers
     for c in self.callbacks:
         if type(c).__name__ in numbers['callbacks']: c.load_state_dict(numbers['callbacks'][type(c).__name__])
+
+# %% ../nbs/40_learner.ipynb #85fa1261
+def end_processes():
+    "Let go of learners that nobody refers to, wait for every process and close their group; the last call of a program that trains on several"
+    gc.collect()
+    PartialState().wait_for_everyone()
+    PartialState().destroy_process_group()

@@ -9,11 +9,10 @@ import torch
 from torch import nn
 
 import itr_nb.learner
-from accelerate import PartialState
 from itr_nb.callbacks import BestSnapshotCB,CheckpointCB,EarlyStopCB,HingeWarmupCB,ScheduleCB,TrackerCB
 from itr_nb.core import ImageStates,TextStates,l2norm,masked_mean
 from itr_nb.data import CaptionPairs,RetrievalData
-from itr_nb.learner import Callback,Learner
+from itr_nb.learner import Callback,Learner,end_processes
 from itr_nb.losses.infonce import InfoNCE
 from itr_nb.losses.triplet import TripletLoss
 
@@ -98,5 +97,5 @@ if __name__=='__main__':
     l = learner(a.folder, extra)
     l.fit(3, resume=a.folder/'state' if a.resume else None)
     l.save(a.folder/'final.safetensors')
-    PartialState().wait_for_everyone()
-    PartialState().destroy_process_group()
+    del l
+    end_processes()

@@ -7,10 +7,9 @@ import torch
 from safetensors.torch import save_file
 from train_toy import TwoBranches,pairs
 
-from accelerate import PartialState
 from itr_nb.core import Loss
 from itr_nb.data import RetrievalData
-from itr_nb.learner import Callback,Learner
+from itr_nb.learner import Callback,Learner,end_processes
 from itr_nb.losses.infonce import InfoNCE
 from itr_nb.losses.triplet import TripletLoss
 
@@ -44,8 +43,9 @@ ways = dict(
     alone=dict(loss=lambda: InfoNCE(.1), gather_negatives=False),
 )
 
-if __name__=='__main__':
-    out,terms = {},{}
+def both(out):
+    "Trains in every way and writes what it was"
+    kept,terms = {},{}
     for name,way in ways.items():
         torch.manual_seed(0)
         model,grads = Scored().double(),Gradients()
@@ -55,10 +55,12 @@ if __name__=='__main__':
         data = RetrievalData(dict(train=pairs(19)), batch_size=5)
         l = Learner(model, data, way['loss']().double(), lr=1e-2, callbacks=[grads, Seen()], **{k:v for k,v in way.items() if k!='loss'})
         l.fit(2)
-        out |= {f'{name}.{k}':x for k,x in {**grads.kept, **{f'weight.{k}':x.clone() for k,x in model.state_dict().items()}}.items()}
+        kept |= {f'{name}.{k}':x for k,x in {**grads.kept, **{f'weight.{k}':x.clone() for k,x in model.state_dict().items()}}.items()}
         terms[name] = dict(terms=seen, pairs=grads.pairs, world=l.world)
         here = torch.cat([x.flatten() for x in model.state_dict().values()])
         assert torch.equal(l.accelerator.gather(here[None]), here.expand(l.world, -1)), 'the processes have drifted apart'
-    if l.is_main: save_file(out, sys.argv[1], metadata=dict(terms=json.dumps(terms)))
-    PartialState().wait_for_everyone()
-    PartialState().destroy_process_group()
+    if l.is_main: save_file(kept, out, metadata=dict(terms=json.dumps(terms)))
+
+if __name__=='__main__':
+    both(sys.argv[1])
+    end_processes()
