@@ -35,6 +35,8 @@ def test_figures():
     test_eq([len(ax.patches) for ax in fig.axes], [0,0,1])
     test_eq(len(edge_maps(['a','b','c'], e).axes[-1].patches), 0)
 
+def picture_of(w=40, h=20, mode='RGB'): return Image.new(mode, (w,h), '#808080')
+
 def test_edge_graph():
     e = [torch.tensor([[.8,.2],[.3,.7]]), torch.tensor([[.4,.6],[.9,.1]])]
     ends = lambda fig: {tuple(map(tuple, l.astype(int))):round(w/7, 6) for c in fig.axes[0].collections for l,w in zip(c.get_segments(), c.get_linewidths())}
@@ -45,8 +47,6 @@ def test_edge_graph():
     test_eq([t.get_text() for t in fig.axes[0].get_yticklabels()], ['whole','$a$'])
     test_eq(ends(edge_graph(['a','b'], e)), first|read|{((1,0),(2,1)):.9, ((1,1),(2,1)):.1})
     test_eq([x for *_,x in graph_lines([torch.tensor([[.5,.25],[.75,.25]])], False)], [.25,.25,.5,.75])
-
-def picture_of(w=40, h=20, mode='RGB'): return Image.new(mode, (w,h), '#808080')
 
 def test_node_shares():
     e = [torch.tensor([[.7,.3],[.2,.8]]), torch.tensor([[.6,.4],[.1,.9]])]
