@@ -53,6 +53,7 @@ class LinearEncoder(nn.Module):
         "Map, scale and mask; raises `ArgumentError` for features of another width"
         check_shape(x, name, f'b n {self.in_dim}')
         if mask is None: mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+        x = torch.where(mask[...,None], x, 0)
         x = self.fc(l2norm(x) if self.unit else x)
         if self.norm: x = l2norm(x)
         return x.masked_fill(~mask[...,None], 0), mask
@@ -83,9 +84,10 @@ class BoxRegionEncoder(nn.Module):
         x = check_shape(batch.regions, 'batch.regions', f'b r {self.in_dim}')
         if batch.boxes is None: raise ArgumentError('batch.boxes', 'a box for every region, since this encoder reads their geometry (a model without it: boxes=False)', None)
         x1,y1,x2,y2 = check_shape(batch.boxes, 'batch.boxes', f'{x.shape[0]} {x.shape[1]} 4').unbind(-1)
-        x = self.fc(self.mix(torch.cat([x, torch.stack([x1, y1, x2, y2, (x2-x1)*(y2-y1)], -1).to(x.dtype)], -1)))
         mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if batch.region_mask is None else batch.region_mask
-        return x*mask[...,None],mask
+        x = torch.cat([x, torch.stack([x1, y1, x2, y2, (x2-x1)*(y2-y1)], -1).to(x.dtype)], -1)
+        x = self.fc(self.mix(torch.where(mask[...,None], x, 0)))
+        return x.masked_fill(~mask[...,None], 0),mask
 
 # %% ../nbs/10_encoders.ipynb #60412549
 class WordEncoder(LinearEncoder):
@@ -291,7 +293,7 @@ class TransformersText(nn.Module):
         "Raises what `check_tokens` raises"
         tokens,mask = check_tokens(batch, self.model.config.vocab_size)
         x = self.fc(self.model(input_ids=tokens.long(), attention_mask=mask.long()).last_hidden_state)
-        return x*mask[...,None],mask
+        return x.masked_fill(~mask[...,None], 0),mask
 
 # %% ../nbs/10_encoders.ipynb #01e334fb
 class PixelEncoder(LinearEncoder):

@@ -157,6 +157,7 @@ class Adjustment(nn.Module):
         mask:Bool[Tensor, "b n"], # True where the part is real
         gated:Float[Tensor, "b d"], # From the memory gate
     )->Float[Tensor, "b n d"]: # Adjusted; zero where masked
+        local = torch.where(mask[...,None], local, 0)
         return ADJUSTMENTS[self.form](local, self.fc(gated)[:,None]).masked_fill(~mask[...,None], 0)
 
 # %% ../../nbs/24_reason.knowledge.ipynb #af0201cf

@@ -14,7 +14,7 @@ from jaxtyping import Bool,Float
 from torch import Tensor,nn
 
 from ..core import *
-from ..lightweight import check_parts
+from ..lightweight import real_parts
 
 # %% ../../nbs/23_reason.style.ipynb #0a7339fc
 def shuffle(
@@ -70,7 +70,7 @@ def forward(self:SEE,
     mask:Bool[Tensor, "b n"], # True where the part is real
 )->Float[Tensor, "b l d"]: # Styles: the plain mean, then one a layer
     "The style of every layer; raises `ArgumentError` for parts of another width or an item without parts"
-    check_parts(x, mask, self.dim)
+    x = real_parts(x, mask, self.dim)
     mean = masked_mean(x, mask)
     styles = [mean]
     for l,mlp in enumerate(self.mlps):

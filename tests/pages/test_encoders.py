@@ -188,6 +188,18 @@ def test_zero_region():
     (local+local**2).sum().backward()
     assert torch.isfinite(X.grad).all() and torch.isfinite(enc.fc.weight.grad).all()
 
+def test_padding_content():
+    X,B,mask = torch.randn(2,3,4, generator=numbers(1)),torch.rand(2,3,4, generator=numbers(2)),lengths_to_mask(torch.tensor([3,1]))
+    def outcome(enc, fill):
+        fill = lambda x,v=fill: x.masked_fill(~mask[...,None], v)
+        enc.zero_grad()
+        local = enc(Batch(regions=fill(X), words=fill(X), boxes=fill(B), region_mask=mask, word_mask=mask))[0]
+        (local**3).sum().backward()
+        return [local.detach(), *(p.grad.clone() for p in enc.parameters())]
+    for enc in (RegionEncoder(4, 2), RegionEncoder(4, 2, unit=True), WordEncoder(4, 2, norm=False), BoxRegionEncoder(4, 2)):
+        for a,b in zip(outcome(enc, 7.), outcome(enc, torch.nan)): test_eq(a, b)
+        test_eq(a.isfinite().all(), True)
+
 def test_vit_tokens():
     from transformers import ViTModel
     with tempfile.TemporaryDirectory() as d:

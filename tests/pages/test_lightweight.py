@@ -128,6 +128,19 @@ def test_layer_invariances():
     test_close(stack.layers[1](stack.layers[0](X, mask), mask).detach(), want.detach(), eps=1e-9)
     test_eq(want[~mask].abs().sum().item(), 0)
 
+def outcome(stack, X, mask, fill):
+    "What comes out, and every gradient, with `fill` in the padding"
+    X = X.masked_fill(~mask[...,None], fill).requires_grad_()
+    stack.zero_grad()
+    out = stack(X, mask)
+    (out**3).sum().backward()
+    return [out.detach(), X.grad, *(p.grad.clone() for p in stack.parameters())]
+
+def test_layer_padding_content():
+    X,mask = some_parts((4,2,3))
+    stack = shuffled(LightweightTransformer(6, 2, 2, 3), 2)
+    for a,b in zip(outcome(stack, X, mask, 7.), outcome(stack, X, mask, torch.nan)): test_eq(a, b)
+
 def test_layer_degenerate():
     X,mask = some_parts((4,2,3))
     layer = shuffled(LightweightLayer(6, 2, 3), 2)

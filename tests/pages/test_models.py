@@ -141,6 +141,21 @@ def test_ckstn_states():
     silent = [k for k,p in model.named_parameters() if p.grad is None]
     test_eq(silent, [])
 
+def test_ckstn_padding_content():
+    images,texts = tiny_batches()
+    images.boxes,images.region_mask = boxed(len(images)),torch.arange(3)<torch.tensor([3,1])[:,None]
+    torch.manual_seed(0)
+    model = tiny_ckstn(boxes=True).eval()
+    for pool in (model.image_pool, model.text_pool): nn.init.normal_(pool.adjust.fc.weight)
+    def outcome(fill):
+        bad = lambda x: x.masked_fill(~images.region_mask[...,None], fill)
+        model.zero_grad()
+        x,y = model.encode_image(Batch(regions=bad(images.regions), boxes=bad(images.boxes), region_mask=images.region_mask)),model.encode_text(texts)
+        sims = model.score(x, y)
+        ((sims**2).sum()+(x.glob**3).sum()).backward()
+        return [sims.detach(), x.glob.detach(), x.local.detach(), *(p.grad.clone() for p in model.parameters())]
+    for a,b in zip(outcome(7.), outcome(torch.nan)): test_eq(a, b)
+
 def test_ckstn_refuses():
     images,texts = tiny_batches()
     with expect_fail(ArgumentError, 'batch.boxes: expected a box for every region'): tiny_ckstn(boxes=True).encode_image(images)

@@ -9,7 +9,6 @@ from itr_nb.reason.style import *
 import math
 from fastcore.test import *
 from torch.func import functional_call
-from itr_nb.lightweight import check_parts
 
 def hand_gate(bias, form):
     gate = MemoryGate(2, form).requires_grad_(False)
@@ -216,6 +215,22 @@ def test_cka():
     bare = shuffled(CKA(6, 2, knowledge=False), 1)
     test_close(bare(X, mask)[0].detach(), bare.see(X, mask)[:,-1].detach(), eps=1e-12)
     test_eq(CKA(6)(torch.zeros(0,3,6), torch.ones(0,3).bool(), CKO(6))[1].shape, (0,3,6))
+
+def outcome(both, X, mask, fill):
+    "Gated style, adjusted parts and every gradient, with `fill` in the padding"
+    X = X.masked_fill(~mask[...,None], fill).requires_grad_()
+    both.zero_grad()
+    gated,local = both[0](X, mask, both[1])
+    ((gated**3).sum()+(local**3).sum()).backward()
+    return [gated.detach(), local.detach(), X.grad, *(p.grad.clone() for p in both.parameters())]
+
+def test_cka_padding_content():
+    X,mask = some_styles(3, 4, 6, 7),lengths_to_mask(torch.tensor([4,1,3]))
+    for form in ADJUSTMENTS:
+        both = shuffled(nn.ModuleList([CKA(6, 2, adjust=form), CKO(6, 3)]), 1)
+        for a,b in zip(outcome(both, X, mask, 7.), outcome(both, X, mask, torch.nan)): test_eq(a, b)
+        adjust,style = both[0].adjust,X[:,0].requires_grad_()
+        test_eq(torch.autograd.grad(adjust(X.masked_fill(~mask[...,None], torch.nan), mask, style).sum(), style)[0].isfinite().all(), True)
 
 def test_knowledge_half():
     X,mask = some_styles(3, 4, 6, 7).float(),torch.ones(3, 4).bool()

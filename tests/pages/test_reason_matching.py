@@ -74,8 +74,11 @@ def test_matching_invariances():
     test_close(scorer(turn(images, [2,0,3,1]), texts), want, eps=1e-9)
     test_close(scorer(images, turn(texts, [5,2,0,4,1,3])), want, eps=1e-9)
     test_close(scorer(images.map(lambda x: x*3 if x.ndim==3 else x), texts), want, eps=1e-6)
-    rubbish = lambda s: type(s)(s.glob, s.local.masked_fill(~s.mask[...,None], 50.), s.mask)
-    test_close(scorer(rubbish(images), rubbish(texts)), want, eps=1e-9)
+    rubbish = lambda s: type(s)(s.glob, s.local.masked_fill(~s.mask[...,None], torch.nan).requires_grad_(), s.mask)
+    bad = rubbish(images),rubbish(texts)
+    test_close(scorer(*bad).detach(), want, eps=1e-9); test_eq(region_word(bad[0], bad[1][:3]).detach(), region_word(images, texts[:3]))
+    (scorer(*bad)**2).sum().backward()
+    for s in bad: test_eq(s.local.grad.isfinite().all(), True)
     wide = lambda s: type(s).cat([s, type(s)(s.glob[:1], torch.randn(1,9,5).double(), torch.ones(1,9).bool())])[:len(s)]
     test_close(scorer(wide(images), wide(texts)), want, eps=1e-9)
     for block in ((1,1), (2,3), None): test_close(all_pairs(scorer, images, texts, block), want, eps=1e-9)

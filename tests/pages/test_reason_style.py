@@ -5,7 +5,7 @@ from fastcore.basics import patch
 from jaxtyping import Bool,Float
 from torch import Tensor,nn
 from itr_nb.core import *
-from itr_nb.lightweight import check_parts
+from itr_nb.lightweight import real_parts
 import math
 from fastcore.test import *
 from torch.func import functional_call
@@ -84,13 +84,22 @@ def test_see_gradcheck():
         run = lambda x,*ps: functional_call(see, dict(zip(names, ps)), (x, mask))
         assert torch.autograd.gradcheck(run, (X.requires_grad_(), *values))
 
+def outcome(see, X, mask, fill):
+    "Styles and every gradient, with `fill` in the padding"
+    X = X.masked_fill(~mask[...,None], fill).requires_grad_()
+    see.zero_grad()
+    styles = see(X, mask)
+    (styles**3).sum().backward()
+    return [styles.detach(), X.grad, *(p.grad.clone() for p in see.parameters())]
+
 def test_see_invariances():
     X,mask = some_parts((4,2,3))
     for reading in READINGS:
         see = shuffled(SEE(6, 3, reading), 2)
         want = see(X, mask).detach()
         test_close(see(nn.functional.pad(X, (0,0,0,2), value=9.), nn.functional.pad(mask, (0,2))).detach(), want, eps=1e-9)
-        test_close(see(X.masked_fill(~mask[...,None], -7), mask).detach(), want, eps=1e-9)
+        for a,b in zip(outcome(see, X, mask, -7), outcome(see, X, mask, torch.nan)): test_eq(a, b)
+        test_eq(a.isfinite().all(), True); test_close(see(X.masked_fill(~mask[...,None], torch.nan), mask).detach(), want, eps=1e-9)
         test_close(see(X[1:2,:2], mask[1:2,:2]).detach(), want[1:2], eps=1e-9)
         test_close(see(X[:1,:1].expand(1,4,6), mask[:1]).detach(), see(X[:1,:1], mask[:1,:1]).detach(), eps=1e-9)
         turned = see(X[:,[2,0,3,1]], mask[:,[2,0,3,1]]).detach()

@@ -1,0 +1,58 @@
+"The recipe of the paper's own setting from end to end: a BERT in a folder, precomputed regions with boxes, `itr train`, and what it leaves"
+import os,subprocess,sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from common import root
+
+COLOURS,THINGS = ['red','green','blue','white'],['dog','cat','ball']
+SMALL = ['model.dim=16', 'model.layers=1', 'model.style_layers=2', 'model.units=4', 'train.batch_size=8', 'train.epochs=8', 'train.lr=3e-3']
+
+def save_bert(folder):
+    "An untrained BERT of two layers whose pieces are the words of the toy captions, with its tokenizer"
+    from transformers import BertConfig,BertModel,BertTokenizer
+    pieces = ['[PAD]','[UNK]','[CLS]','[SEP]','[MASK]','a','here','is','the','there','look','at',*COLOURS,*THINGS]
+    folder.mkdir()
+    (folder/'vocab.txt').write_text('\n'.join(pieces), encoding='utf-8')
+    BertTokenizer(str(folder/'vocab.txt'), model_max_length=16).save_pretrained(folder)
+    torch.manual_seed(0)
+    BertModel(BertConfig(vocab_size=len(pieces), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, max_position_embeddings=16)).save_pretrained(folder)
+
+def save_precomp(folder):
+    "Twelve things in two places each in the layout of f30k_precomp: a row a picture, five captions a row, boxes in pixels and sizes"
+    folder.mkdir()
+    rng,looks = np.random.default_rng(0),{w:x for w,x in zip(COLOURS+THINGS, np.random.default_rng(1).normal(size=(7,12)))}
+    for split,n in (('train',24), ('dev',12), ('test',12)):
+        kinds = [(COLOURS[i%4], THINGS[i%3]) for i in range(n)]
+        regions = np.stack([[looks[c]+looks[t], looks[t], rng.normal(size=12)] for c,t in kinds])+.1*rng.normal(size=(n,3,12))
+        corners = rng.uniform(0, 100, size=(n,3,2))
+        np.save(folder/f'{split}_ims.npy', regions.astype(np.float32))
+        np.save(folder/f'{split}_boxes.npy', np.concatenate([corners, corners+rng.uniform(20, 100, size=(n,3,2))], -1).astype(np.float32))
+        np.save(folder/f'{split}_img_sizes.npy', np.full((n,2), 200))
+        (folder/f'{split}_caps.txt').write_text('\n'.join(f'{start}the {c} {t}' for c,t in kinds for start in ('', 'look at ', 'here is ', 'there is ', 'a a '))+'\n', encoding='utf-8')
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory):
+    d = tmp_path_factory.mktemp('bert')
+    save_bert(d/'bert'); save_precomp(d/'toy_precomp')
+    return d
+
+def itr(place, *args):
+    env = {**os.environ, 'ITR_NB_HOME':str(place/'cache'), 'OMP_NUM_THREADS':'1', 'HF_HUB_OFFLINE':'1', 'PYTHONPATH':str(root)}
+    r = subprocess.run([Path(sys.executable).with_name('itr'), *map(str, args)], cwd=place, text=True, capture_output=True, timeout=300, env=env)
+    assert r.returncode==0, r.stdout+r.stderr
+    return r.stdout
+
+def test_train_eval_search(place):
+    changes = [f'text.name={place/"bert"}', *SMALL]
+    said = itr(place, 'train', 'ckstn-f30k', '--data', 'toy_precomp', '--out', 'run', *(x for c in changes for x in ('--set', c)))
+    assert 'RSUM' in said and 'untrained' in said
+    from itr_nb.runs import Run,read_json
+    run = Run.load(place/'run')
+    rows = read_json(run.folder/'report.json')['rows']
+    assert rows['ckstn-f30k']['rsum']>rows['untrained']['rsum']+100, rows
+    assert [run.model.config[k] for k in ('bert', 'vocab_size', 'image_dim')]==[str(place/'bert'), 19, 12]
+    assert 'RSUM' in itr(place, 'eval', 'run')
+    assert len(itr(place, 'search', 'run', 'the red dog', '-k', '3').splitlines())==3
