@@ -72,6 +72,17 @@ def test_lines_follow_the_pointer(page):
     word(page, 1, 0).hover()
     assert 'step 2 takes' in line(page, 1)[0]
 
+def test_the_graph_follows_the_pointer(page):
+    graph = page.locator('.itr-card').nth(1).locator('.i-graph')
+    seen = lambda: graph.locator('g').evaluate_all('gs => gs.map(g => [getComputedStyle(g).stroke, +getComputedStyle(g).opacity])')
+    rest = seen()
+    assert len(rest)==4 and rest==[rest[0]]*4
+    for node in (word(page, 1, 2), graph.locator('text.w2')):
+        node.hover()
+        assert [o for _,o in seen()]==[.15,.15,1,.15] and [s!=rest[0][0] for s,_ in seen()]==[False,False,True,False]
+    away(page)
+    assert seen()==rest
+
 def test_the_strongest_are_numbered(page):
     label = lambda r: page.locator('.itr-card').nth(0).locator(f'.r{r}').evaluate("e => getComputedStyle(e, '::after').content")
     opacity = lambda r: page.locator('.itr-card').nth(0).locator(f'.r{r}').evaluate('e => +getComputedStyle(e).opacity')

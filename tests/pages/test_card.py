@@ -37,6 +37,17 @@ def test_figures():
 
 def picture_of(w=40, h=20, mode='RGB'): return Image.new(mode, (w,h), '#808080')
 
+def test_edge_graph():
+    e = [torch.tensor([[.8,.2],[.3,.7]]), torch.tensor([[.4,.6],[.9,.1]])]
+    ends = lambda fig: {tuple(map(tuple, l.astype(int))):round(w/7, 6) for c in fig.axes[0].collections for l,w in zip(c.get_segments(), c.get_linewidths())}
+    first = {((0,0),(1,0)):.8, ((0,1),(1,0)):.2, ((0,0),(1,1)):.3, ((0,1),(1,1)):.7}
+    read = {((1,0),(2,0)):.4, ((1,1),(2,0)):.6}
+    fig = edge_graph(['$a$'], e); fig.canvas.draw()
+    test_eq(ends(fig), first|read); test_eq([len(l.get_xdata()) for l in fig.axes[0].lines], [2,2,1])
+    test_eq([t.get_text() for t in fig.axes[0].get_yticklabels()], ['whole','$a$'])
+    test_eq(ends(edge_graph(['a','b'], e)), first|read|{((1,0),(2,1)):.9, ((1,1),(2,1)):.1})
+    test_eq([x for *_,x in graph_lines([torch.tensor([[.5,.25],[.75,.25]])], False)], [.25,.25,.5,.75])
+
 def test_node_shares():
     e = [torch.tensor([[.7,.3],[.2,.8]]), torch.tensor([[.6,.4],[.1,.9]])]
     test_close(node_shares(['a'], edges=e)[1], torch.tensor([.6,.4]), eps=1e-7)
@@ -96,6 +107,20 @@ def test_card_shows_its_numbers():
         if kind=='none': test_eq(heights, [])
         else: test_close(torch.tensor(heights), torch.tensor(light_ref(card.shares.tolist())), eps=1e-3)
 
+def test_card_graph():
+    e = [torch.tensor([[.8,.19,.01],[.1,.7,.2],[.3,.3,.4]]), torch.tensor([[.5,.3,.2],[.9,.1,0],[.6,.2,.2]])]
+    html = some_card(w=2, kind='none', edges=e)._repr_html_()
+    groups = re.findall(r'<g style="stroke:var[(]--t(\d)[^>]*>(.*?)</g>', html)
+    test_eq([g for g,_ in groups], ['0','1','2'])
+    lines = [[tuple(map(float, l)) for l in re.findall(r'd="M(\d+) (\d+)L(\d+) (\d+)" stroke-width="([.\d]+)"', t)] for _,t in groups]
+    (l,m,r),(a,b,c) = (112,250,388),(22,37,52)
+    test_eq(set(lines[0]), {(l,a,m,a,4.8), (l,b,m,a,1.1), (m,a,r,a,3.), (m,b,r,a,1.8), (m,c,r,a,1.2)})
+    test_eq(set(lines[1]), {(l,a,m,b,.6), (l,b,m,b,4.2), (l,c,m,b,1.2)})
+    test_eq(re.findall(r'<text class="w(\d)"', html), ['0','1','2'])
+    sets = variables(Parts(html).css, 1)
+    test_eq((sets['--f'], sets['--f1'], sets['--t1']), ('.15','1',RIGHT))
+    assert '<svg' not in some_card()._repr_html_() and '--f' not in variables(Parts(some_card()._repr_html_()).css, 1)
+
 def test_lines():
     e = [torch.tensor([[.8,.1,.1],[.1,.8,.1],[.3,.2,.5]]), torch.tensor([[.2,.3,.5],[.4,.3,.3],[.1,.1,.8]])]
     said = lambda p,a,whole=True: [t for _,t in lines_of(p, ['whole','red','hat'], a, '12', e[-1][0], e, whole, False)]
@@ -108,11 +133,11 @@ def test_lines():
 
 def test_hostile_words():
     evil = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', "'; } * { display:none", '</style>', '&amp;', '<b>']
-    card = HoverCard(picture_of(), evil, torch.rand(6,2), grid=(1,2), weights=torch.rand(6), title='</div><script>')
+    card = HoverCard(picture_of(), evil, torch.rand(6,2), grid=(1,2), edges=[torch.rand(6,6)], title='</div><script>')
     parts = Parts(card._repr_html_())
-    test_eq([t for t,_ in parts.tags if t not in ('div','span','i','b','img','style')], [])
+    test_eq([t for t,_ in parts.tags if t not in ('div','span','i','b','img','style','svg','g','path','text')], [])
     test_eq([a['src'][:23] for t,a in parts.tags if 'src' in a], ['data:image/jpeg;base64,'])
-    assert not [k for _,a in parts.tags for k in a if k not in ('class','style','src','alt','tabindex','role','aria-label','dir')]
+    assert not [k for _,a in parts.tags for k in a if k not in ('class','style','src','alt','tabindex','role','aria-label','dir','viewbox','aria-hidden','x','y','d','stroke-width','text-anchor')]
     for w in evil[:-1]: assert w in parts.texts and w not in parts.css
     assert '</div><script>' in parts.texts and 'url(' not in parts.css and '@import' not in parts.css
     assert all(a['aria-label'].startswith(w) for w,a in zip(evil, [a for _,a in parts.tags if 'aria-label' in a]))
