@@ -243,6 +243,7 @@ def evaluate(self:Run,
     "The one report, on the run's own data or on others"
     return evaluate_runs([self], spec, images, split, protocol, rerank=rerank, precision=precision)
 
+# %% ../nbs/64_runs.ipynb #9b117f2a
 @patch
 def encode(self:Run,
     path:str|Path, # The safetensors file to write
