@@ -113,6 +113,9 @@ def test_evaluate_runs():
         test_close(list(got.metrics.values()), list(want.values()), eps=1e-4)
         assert 'an ensemble, the mean score of 2 models' in got.protocol
         test_eq(evaluate_runs([one]), one.evaluate()); test_eq(evaluate_runs([one, two], one.spec).metrics, got.metrics)
+        half = evaluate_runs([one], precision='bf16')
+        test_eq(half, one.evaluate(precision='bf16')); test_eq(half.protocol, one.evaluate().protocol+'; scored in bf16')
+        with expect_fail(ArgumentError, 'the plain one'): evaluate_runs([one], full=True, precision='bf16')
         two.spec = 'elsewhere'
         with expect_fail(ArgumentError, 'data to judge all 2 runs on'): evaluate_runs([one, two])
 
