@@ -7,7 +7,8 @@ Docs: https://itr-nb.github.io/itr_nb/runs.html.md"""
 # %% auto #0
 __all__ = ['open_data', 'text_model_of', 'teachers_of', 'teach', 'views_of', 'prepare', 'environment', 'write_json', 'read_json',
            'Hit', 'vocab_of', 'Run', 'as_batch', 'evaluate_runs', 'encode_teachers', 'best', 'shown_regions',
-           'explains', 'scorers_of', 'spoken', 'claim', 'widths', 'start_words', 'describe', 'finish', 'train']
+           'explains', 'scorers_of', 'spoken', 'claim', 'widths', 'start_words', 'describe', 'finish', 'train',
+           'train_once']
 
 # %% ../nbs/64_runs.ipynb #852323ac
 import json,os,platform,shutil,sys
@@ -538,3 +539,18 @@ def train(
     if state.is_main_process: finish(run, untrained, judged, isinstance(splits[judged].images[0], Image.Image))
     state.wait_for_everyone()
     return run
+
+# %% ../nbs/64_runs.ipynb #d9135696
+def train_once(
+    recipe:Recipe, # From `load_recipe`
+    spec:str, # The data, as `open_data` takes it
+    out:str|Path, # The run folder
+    **kw, # What `train` takes besides
+)->Run:
+    "The finished run of a recipe in a folder, or a new one, or an interrupted one to its end; raises `ArgumentError` if the folder holds another run"
+    out = Path(out)
+    if not (out/'report.json').exists(): return train(recipe, spec, out, resume=(out/'recipe.toml').exists(), **kw)
+    decides = lambda r: (r.image, r.text, r.model, r.loss, r.train, r.teacher)
+    there = load_recipe(out/'recipe.toml')
+    if decides(there)!=decides(recipe) or read_json(out/'data.json')['data']!=spec: raise ArgumentError('out', f'a run of {recipe.name} on {spec}', f'{out}, which holds another')
+    return Run.load(out, kw.get('home'))
