@@ -34,6 +34,9 @@ class FusionModel(RetrievalModel):
         nn.Module.__init__(self)
         self.blip,self.scorer = blip.requires_grad_(finetune),cosine
 
+    @property
+    def width(self)->int: return self.blip.config.image_text_hidden_size
+
     def encode_image(self, batch:Batch)->ImageStates:
         "Patches, and the class token in the common space"
         check_shape(batch.pixels, 'batch.pixels', 'b 3 h w')

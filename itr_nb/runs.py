@@ -6,8 +6,8 @@ Docs: https://itr-nb.github.io/itr_nb/runs.html.md"""
 
 # %% auto #0
 __all__ = ['open_data', 'text_model_of', 'teachers_of', 'teach', 'views_of', 'prepare', 'environment', 'write_json', 'read_json',
-           'Hit', 'Run', 'as_batch', 'evaluate_runs', 'encode_teachers', 'shown_regions', 'explains', 'scorers_of',
-           'spoken', 'claim', 'widths', 'start_words', 'describe', 'finish', 'train']
+           'Hit', 'vocab_of', 'Run', 'as_batch', 'evaluate_runs', 'encode_teachers', 'best', 'shown_regions',
+           'explains', 'scorers_of', 'spoken', 'claim', 'widths', 'start_words', 'describe', 'finish', 'train']
 
 # %% ../nbs/64_runs.ipynb #852323ac
 import json,os,platform,shutil,sys
@@ -21,7 +21,7 @@ import torch
 from fastcore.basics import patch
 from PIL import Image
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor,nn
 
 from .core import *
 from .data import *
@@ -39,6 +39,8 @@ from .benchmarks import *
 from .search import *
 from .reason.scorer import SGRAFScorer
 from .models import *
+from .pretrained import *
+from .fusion import *
 from .recipes import *
 
 # %% ../nbs/64_runs.ipynb #9a87db72
@@ -100,15 +102,16 @@ def prepare(
     home:Path|None=None, # Feature cache; `cache_home()` if not given
     progress:bool=True, # Show bars while extracting
 )->RetrievalData: # Ready for the learner
-    "Features from the cache, extracted where they are not there yet; images that are features already stay, and so do pictures that are to be augmented"
+    "Features from the cache, extracted where they are not there yet; images that are features already stay, and so do pictures that are to be augmented or that a pretrained model reads itself"
     text_model,train = text_model_of(recipe.text),recipe.train
+    how,workers = dict(batch_size=train['batch_size'], seed=train.get('seed', 0)),min(train.get('workers', 0), os.cpu_count() or 1)
+    if brings_inputs(recipe.model['kind']): return pretrained_data(splits, vocab or recipe.model['name_or_folder'], num_workers=workers, **how)
     pictures = isinstance(next(iter(splits.values())).images[0], Image.Image)
     views = views_of(recipe.image) if pictures else None
     image_model = image_model_of(recipe.image) if pictures and views is None else None
     splits = featurize(splits, image_model, text_model, home, recipe.image.get('regions', False), progress=progress)
     if text_model is None and vocab is None: vocab = Subwords(recipe.text['name']) if recipe.text['encoder']=='bert' else Vocab.build(splits['train'].captions, recipe.text.get('min_count', 4))
-    workers = min(train.get('workers', 0), os.cpu_count() or 1) if views else 0
-    return RetrievalData(splits, vocab=vocab, batch_size=train['batch_size'], seed=train.get('seed', 0), image_transform=views, num_workers=workers)
+    return RetrievalData(splits, vocab=vocab, image_transform=views, num_workers=workers if views else 0, **how)
 
 # %% ../nbs/64_runs.ipynb #a992c1ae
 def environment()->dict[str,str]:
@@ -139,6 +142,15 @@ class Hit:
     row:int # Its row there
 
 # %% ../nbs/64_runs.ipynb #65380d79
+def vocab_of(
+    folder:Path, # A run's
+    recipe:Recipe, # Of the run
+)->Vocab|Subwords|PretrainedInputs|None: # None where texts are frozen features
+    "What turns the captions of a run into ids"
+    if (folder/'vocab.json').exists(): return Vocab.load(folder/'vocab.json')
+    if recipe.text['encoder']=='own': return PretrainedInputs.load(folder/'inputs')
+    return Subwords(recipe.text['name']) if recipe.text['encoder']=='bert' else None
+
 @dataclass
 class Run:
     "A trained model with all that is needed to use it: recipe, data, vocabulary, features"
@@ -147,7 +159,7 @@ class Run:
     spec:str # The data, as `open_data` takes it
     images:str|None # Its image folder, if one was named
     model:RetrievalModel # In evaluation mode
-    vocab:Vocab|None=None # If texts are tokens
+    vocab:Vocab|Subwords|PretrainedInputs|None=None # If texts are tokens
     home:Path|None=None # Feature cache
 
     @classmethod
@@ -159,8 +171,7 @@ class Run:
         folder = Path(folder)
         where = read_json(folder/'data.json')
         recipe = load_recipe(folder/'recipe.toml')
-        vocab = Vocab.load(folder/'vocab.json') if (folder/'vocab.json').exists() else Subwords(recipe.text['name']) if recipe.text['encoder']=='bert' else None
-        return cls(folder, recipe, where['data'], where['images'], load_model(folder/'model'), vocab, home)
+        return cls(folder, recipe, where['data'], where['images'], load_model(folder/'model'), vocab_of(folder, recipe), home)
 
     @cached_property
     def data(self)->RetrievalData: return self.open(self.spec, self.images)
@@ -169,7 +180,9 @@ class Run:
     @cached_property
     def image_model(self): return image_model_of(self.recipe.image)
     @cached_property
-    def views(self): return views_of(self.recipe.image) if self.model.config.get('vision') else None
+    def views(self):
+        if isinstance(self.vocab, PretrainedInputs): return self.vocab.views
+        return views_of(self.recipe.image) if self.model.config.get('vision') else None
     @cached_property
     def text_model(self): return text_model_of(self.recipe.text)
     @property
@@ -204,10 +217,14 @@ def evaluate_runs(
     split:str='test', # Which split
     protocol:str='all', # 'all', 'f30k', 'coco1k' or 'coco5k'
     full:bool=False, # Every report that the split allows? Then a `Judgement`
+    rerank:int=0, # Read this many again by the fusion of one model that has it
 )->Report|Judgement:
     "The one report, of a run or of the mean of several; raises `ArgumentError` where runs have other data and none are named"
     own = {(r.spec, r.images) for r in runs}
     if spec is None and len(own)>1: raise ArgumentError('spec', f'data to judge all {len(runs)} runs on, as theirs differ', sorted(map(str, own)))
+    if rerank:
+        if full or len(runs)>1 or not isinstance(runs[0].model, FusionModel): raise ArgumentError('rerank', 'one run of a model with a fusion encoder, such as blip, and its plain report', [r.recipe.name for r in runs])
+        return evaluate_reranked(runs[0].model, runs[0].data if spec is None else runs[0].open(spec, images), split, protocol, rerank)
     return (judge_split if full else evaluate)([r.model for r in runs], [r.data if spec is None else r.open(spec, images) for r in runs], split, protocol)
 
 @patch
@@ -216,9 +233,10 @@ def evaluate(self:Run,
     images:str|Path|None=None, # Its image folder
     split:str='test', # Which split
     protocol:str='all', # 'all', 'f30k', 'coco1k' or 'coco5k'
+    rerank:int=0, # As `evaluate_runs`
 )->Report:
     "The one report, on the run's own data or on others"
-    return evaluate_runs([self], spec, images, split, protocol)
+    return evaluate_runs([self], spec, images, split, protocol, rerank=rerank)
 
 @patch
 def encode(self:Run,
@@ -280,6 +298,23 @@ def encode_teachers(
     return pairs
 
 # %% ../nbs/64_runs.ipynb #45af8bcf
+def best(
+    model:RetrievalModel, # In evaluation mode
+    asked:States, # One query
+    gallery:States, # Of the other modality
+    k:int, # How many
+    shortlist:int=128, # That the fusion of a model which has one reads
+)->tuple[Tensor,Tensor]: # Scores (k), best first, and rows (k)
+    "The answers to one query, by the index, and read again together with it where the model can"
+    fused = isinstance(model, FusionModel)
+    hits = Index(gallery, model.score).search(asked, max(k, shortlist) if fused else k)
+    if not fused: return hits.scores[0],hits.rows[0]
+    rows = torch.as_tensor(hits.rows[0])
+    listed = gallery[rows]
+    scores = rerank(model, *((listed,asked) if isinstance(listed, ImageStates) else (asked,listed)), k=len(rows)).flatten()
+    top = scores.topk(min(k, len(scores)))
+    return top.values,rows[top.indices]
+
 @patch
 def search(self:Run,
     query:str|Path|Image.Image, # Words, or a picture or its file
@@ -299,8 +334,8 @@ def search(self:Run,
     with judging(self.model):
         batch = as_batch(self, [query]) if words else as_batch(self, images=picture)
         asked = self.model.encode_text(batch) if words else self.model.encode_image(batch)
-    hits = Index(type(states[0]).cat(states), self.model.score).search(asked, k)
-    return [Hit(float(s), *places[r]) for s,r in zip(hits.scores[0], hits.rows[0])]
+        scores,rows = best(self.model, asked, type(states[0]).cat(states), k)
+    return [Hit(float(s), *places[r]) for s,r in zip(scores, rows)]
 
 # %% ../nbs/64_runs.ipynb #44507b57
 @patch
@@ -442,6 +477,7 @@ def describe(run:Run): # Not yet trained
     "Write what a run is before it begins, so that an interrupted one can be read and resumed"
     run.folder.mkdir(parents=True, exist_ok=True)
     if isinstance(run.vocab, Vocab): run.vocab.save(run.folder/'vocab.json')
+    if isinstance(run.vocab, PretrainedInputs): run.vocab.save(run.folder/'inputs')
     data = {s:dict(images=len(p.images), captions=len(p), fingerprint=p.fingerprint()) for s,p in run.data.splits.items()}
     write_json(run.folder/'data.json', dict(data=run.spec, images=run.images, splits=data))
     write_json(run.folder/'environment.json', environment())

@@ -9,8 +9,8 @@ import torch
 from common import root,shared
 from itr_nb.data import PairDataset,RetrievalData,Vocab,collate,read_karpathy
 from itr_nb.evaluate import evaluate
-from itr_nb.recipes import build_learner,build_model,load_recipe
-from itr_nb.runs import open_data,prepare,read_json,train,widths
+from itr_nb.recipes import RECALLS,build_learner,build_model,load_recipe
+from itr_nb.runs import evaluate_runs,open_data,prepare,read_json,train,widths
 
 def small(im):
     "An image as 8 x 8 pixels"
@@ -106,3 +106,18 @@ def test_imc_trial(row, tmp_path):
         rsum.append(evaluate(model, data, 'test', draws=0).metrics['rsum'])
     print([round(x, 1) for x in rsum], 'recorded', row['rsum'])
     assert abs(np.mean(rsum)-np.mean(row['rsum']))<8, 'another processor sums in another order, and training spreads that to a seed of its own'
+
+WORDS = {'cosine':'dual-gru-emoji', 'SAF':'sgraf-saf-emoji', 'SGR':'sgraf-sgr-emoji', 'CKSTN':'ckstn-emoji', 'CKSTN, no CKO':'ckstn-emoji+no-cko'}
+
+def trial_of_words(folder, seed=0):
+    "Rows of models that compare words with the nine cells of a photograph, of the cosine, and of the mean of SGR and SAF: a biGRU from scratch, ten epochs of summed hinges; photographs as in `trial`"
+    spec,images = str(trial_json(folder/'trial.json')),shared('data/coco_mini')/'images'
+    changes = {'train.epochs':10, 'train.hinge_warmup':10, 'train.batch_size':64, 'train.seed':seed}
+    runs = {m:train(load_recipe(r, changes), spec, folder/f'{m}-{seed}', images=images, progress=False) for m,r in WORDS.items()}
+    return {m:run.evaluate().metrics for m,run in runs.items()}|{'SGR + SAF':evaluate_runs([runs['SGR'], runs['SAF']]).metrics}
+
+@pytest.mark.slow
+def test_trial_of_words(tmp_path):
+    rows = [trial_of_words(tmp_path, seed) for seed in range(3)]
+    for m in rows[0]: print(m, ' | '.join(f"{k} {np.mean([r[m][k] for r in rows]):.1f} ± {np.std([r[m][k] for r in rows], ddof=1):.1f}" for k in (*RECALLS,'rsum')))
+    assert min(r[m]['rsum'] for r in rows for m in r)>90, 'chance is about 20'

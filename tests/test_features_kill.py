@@ -1,13 +1,20 @@
 "A process killed while it extracts features loses the shard it was filling and nothing else; two processes do the work once"
-import json,signal,subprocess,sys,time
+import json,os,signal,subprocess,sys,time
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from common import root
+from PIL import Image
+from safetensors.torch import load_file
 
 setup = '''
 import json,os,signal,sys,time
 from pathlib import Path
 import numpy as np
 import torch
+from common import root
 from PIL import Image
 from torch import nn
 import itr_nb.features as features
@@ -88,3 +95,25 @@ except OSError as e: print(json.dumps([e.errno, sorted(p.name for p in Path(sys.
     import errno
     out,_ = child(code, tmp_path/'a').communicate(timeout=120)
     assert json.loads(out)==[errno.EFBIG, []]
+
+def test_teachers_killed_and_asked_again(tmp_path):
+    "`itr encode --teacher` is killed after its first shard of images; the second call takes that up, and its file is that of a call that was never killed"
+    rng = np.random.default_rng(0)
+    (tmp_path/'photos').mkdir()
+    for k in range(700): Image.fromarray(rng.integers(0, 256, (8,8,3), dtype=np.uint8)).save(tmp_path/'photos'/f'{k}.png')
+    (tmp_path/'photos'/'captions.csv').write_text('\n'.join(['image,caption,split', *(f'{k}.png,shade number {k},train' for k in range(700))]))
+    def command(home, out):
+        args = [Path(sys.executable).with_name('itr'), 'encode', '--teacher', 'image=efficientnet-lite0', '--teacher', 'size=32', '--data', 'photos', '--out', out]
+        return subprocess.Popen(list(map(str, args)), cwd=tmp_path, env={**os.environ, 'ITR_NB_HOME':str(tmp_path/home), 'OMP_NUM_THREADS':'1', 'PYTHONPATH':str(root)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    p = command('a', 'killed.safetensors')
+    wait_for(lambda: shards(tmp_path/'a'))
+    p.send_signal(signal.SIGKILL)
+    assert p.wait()==-signal.SIGKILL and not (tmp_path/'killed.safetensors').exists()
+    kept = {f:f.stat().st_mtime_ns for f in (tmp_path/'a').rglob('0*.safetensors')}
+    for home,out in (('a','again.safetensors'), ('b','whole.safetensors')):
+        said,errors = (p := command(home, out)).communicate(timeout=300)
+        assert p.returncode==0 and 'teacher_image: 700 rows' in said, errors
+    assert kept.items()<={f:f.stat().st_mtime_ns for f in (tmp_path/'a').rglob('0*.safetensors')}.items()
+    assert len(shards(tmp_path/'b'))>len(kept)
+    again,whole = (load_file(tmp_path/f'{f}.safetensors') for f in ('again','whole'))
+    assert again.keys()==whole.keys() and all(torch.equal(x, whole[k]) for k,x in again.items())

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from torch import Tensor,nn
+from torch.nn import functional as F
 from itr_nb.core import *
 from itr_nb.encoders import *
 from itr_nb.attention import *
@@ -17,11 +18,13 @@ from itr_nb.reason.joint import *
 from itr_nb.reason.knowledge import *
 from itr_nb.reason.matching import *
 from itr_nb.lightweight import *
+from itr_nb.losses.cusa import Head
 from itr_nb.learner import misfits
 from itr_nb.callbacks import load_weights,save_weights
 import itertools,math,tempfile
 from functools import partial
 from fastcore.test import *
+from itr_nb.losses.cusa import USALoss
 from transformers.utils import logging
 
 def draw_model(ax):
@@ -167,6 +170,19 @@ def test_ckstn_round_trip():
     model = tiny_ckstn().eval()
     with tempfile.TemporaryDirectory() as d: again = load_model(save_model(model, d))
     test_close(again.score(again.encode_image(images), again.encode_text(texts)), model.score(model.encode_image(images), model.encode_text(texts)), eps=1e-6)
+
+@torch.no_grad()
+def test_own_heads():
+    for kw,usa in (({}, USALoss()), (dict(dim=3, layer_norm=True), USALoss(3, layer_norm=True))):
+        torch.manual_seed(0)
+        model = with_own_heads(dual(4, 3, dim=5), **kw).eval()
+        images,texts = model.encode_image(batch_i),model.encode_text(batch_t)
+        usa.fit_to(images, texts)
+        for mine,theirs in ((model.own_heads.image, usa.image_head), (model.own_heads.text, usa.text_head)): theirs.load_state_dict(mine.state_dict())
+        for x,y in zip(usa.project(images, texts), map(model.unimodal, (images, texts))): test_eq(x, y)
+        with tempfile.TemporaryDirectory() as d: again = load_model(save_model(model, d))
+        test_eq((again.config, again.unimodal(texts)), (model.config, model.unimodal(texts)))
+        test_eq(dual(4, 3, dim=5).unimodal(images), images.glob)
 
 def their_names():
     return """fc:image_encoder.fc embed:text_encoder.embed cap_rnn:text_encoder.rnn sim_tranloc_w:scorer.compare_local.fc sim_tranglo_w:scorer.compare_global.fc sim_eval_w:scorer.head

@@ -23,7 +23,7 @@ from itr_nb.evaluate import encode_split,evaluate
 from itr_nb.learner import Learner
 from itr_nb.losses.cusa import CSALoss
 from itr_nb.losses.infonce import InfoNCE
-from itr_nb.models import FACTORIES,load_model,save_model
+from itr_nb.models import FACTORIES,dual,load_model,save_model,with_own_heads
 from itr_nb.unimodal import judge_split
 from transformers import AutoImageProcessor,AutoTokenizer
 
@@ -134,14 +134,17 @@ def test_own_heads_usa():
     v,t,tv,tt = (torch.randn(6, 5, generator=g) for _ in range(4))
     b = Batch(teacher_image=tv, teacher_text=tt)
     images,texts = states_of(ImageStates, l2norm(v)),states_of(TextStates, l2norm(t))
-    plain = USALoss()
+    plain,model = USALoss(),dual(3, 3, dim=5)
     plain(None, images, texts, b)
+    with_heads = OwnHeadsUSA(with_own_heads(dual(3, 3, dim=5)))
+    assert (plain(None, images, texts, b)['usa']-with_heads(None, images, texts, b)['usa']).abs()>1e-5
+    for mine,theirs in ((plain.image_head, with_heads.held[0].own_heads.image), (plain.text_head, with_heads.held[0].own_heads.text)): theirs.load_state_dict(mine.state_dict())
+    test_close(with_heads(None, images, texts, b)['usa'].item(), plain(None, images, texts, b)['usa'].item(), eps=1e-7)
     for h in (plain.image_head, plain.text_head): h.weight.data = torch.eye(5); h.bias.data.zero_()
-    test_close(OwnHeadsUSA()(None, images, texts, b)['usa'].item(), plain(None, images, texts, b)['usa'].item(), eps=1e-6)
-    images.glob,texts.glob = images.glob*0,texts.glob*0
-    test_close(OwnHeadsUSA()(None, images, texts, b)['usa'].item(), plain(None, states_of(ImageStates, v), states_of(TextStates, t), b)['usa'].item(), eps=1e-2)
-    images.local = images.local.repeat(1, 2, 1)
-    with expect_fail(ArgumentError, contains='images.local'): OwnHeadsUSA()(None, images, texts, b)
+    test_close(OwnHeadsUSA(model)(None, images, texts, b)['usa'].item(), plain(None, images, texts, b)['usa'].item(), eps=1e-6)
+    with tempfile.TemporaryDirectory() as d:
+        tiny_clip(d)
+        with expect_fail(ArgumentError, contains='CLIPRetrieval'): with_own_heads(clip(d))
 
 def shapes_data(d, n=12):
     rng = np.random.default_rng(0)
@@ -156,7 +159,7 @@ def test_trains():
         for finetune in (True,False):
             model = clip(d, finetune=finetune)
             before = {k:x.clone() for k,x in model.state_dict().items()}
-            run = Learner(model, data, InfoNCE(.05, lo=.01, hi=.1, reduction='all')+.1*CSALoss()+.5*OwnHeadsUSA(), lr=1e-3, weight_decay=1e-4)
+            run = Learner(model, data, InfoNCE(.05, lo=.01, hi=.1, reduction='all')+.1*CSALoss()+.5*OwnHeadsUSA(model), lr=1e-3, weight_decay=1e-4)
             run.fit(2)
             moved = {k.split('.')[0] for k,x in model.state_dict().items() if not torch.equal(x, before[k])}
             test_eq(moved, {'clip','heads'} if finetune else {'heads'})
@@ -176,6 +179,12 @@ def test_tokens():
         long = tokens.encode('red '*40)
         test_eq((len(long), long[0], long[-1]), (16,54,55))
         test_eq(tokens.fingerprint(), shapes_data(d).vocab.fingerprint())
+        tokens.save(d+'/again')
+        again = PretrainedInputs.load(d+'/again')
+        image = Image.fromarray(np.arange(40*50*3, dtype=np.uint8).reshape(40, 50, 3))
+        test_eq((again.fingerprint(), again.encode('red dot')), (tokens.fingerprint(), tokens.encode('red dot')))
+        test_eq(again.pixels(image), tokens.pixels(image)); test_eq(again.pixels(image).shape, (3,32,32))
+        with expect_fail(ArgumentError, contains='pictures'): pretrained_data({'test':CaptionPairs(np.zeros((1,2,3)), ['red'], [0], [0], ['0'])}, again)
         model = clip(d).eval()
         for bad in (torch.ones(1, 20, dtype=torch.long), torch.tensor([[54,99,55]])):
             with expect_fail(ArgumentError, contains='batch.tokens'): model.encode_text(Batch.of(tokens=bad))

@@ -16,9 +16,11 @@ from itr_nb.losses.cusa import *
 from itr_nb.learner import *
 from itr_nb.callbacks import *
 from itr_nb.models import *
+from itr_nb.pretrained import *
+from itr_nb.fusion import *
 import math,tempfile
 import torch
-from transformers import BertConfig
+from transformers import BertConfig,BlipConfig,CLIPConfig
 from fastcore.test import *
 
 def test_recipe_round_trip():
@@ -74,20 +76,29 @@ def test_build_loss():
     test_close(got['infonce'].item(), .5*info_nce(S, .1).item(), eps=1e-6)
     test_close(got['triplet'].item(), 2*triplet_loss(S, .3).item(), eps=1e-5)
 
+def tiny(kind):
+    "The architecture of a small CLIP or BLIP, in place of one that would have to be fetched"
+    side = dict(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2)
+    sides = dict(text_config=dict(vocab_size=9, **side), vision_config=dict(image_size=16, patch_size=8, **side))
+    return (CLIPConfig(projection_dim=8, **sides) if kind=='clip' else BlipConfig(image_text_hidden_size=8, **sides)).to_dict()
+
 def test_book():
     assert book()
     for name in book():
         r = load_recipe(name)
-        assert isinstance(build_loss(r), Loss) and build_callbacks(r)
         if r.text['encoder']=='bert': r.text['name'] = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
-        test_eq(build_model(r, 12, 9).config['model'], r.model['kind'])
+        if brings_inputs(r.model['kind']): r.model['architecture'] = tiny(r.model['kind'])
+        model = build_model(r, 12, 9)
+        test_eq(model.config['model'], r.model['kind'])
+        loss = build_loss(r, model)
+        assert isinstance(loss, Loss) and build_callbacks(r, loss)
         for table in ('image', 'text', 'model', 'loss', 'train', *(['teacher'] if r.teacher else [])): assert r.source.get(table), f'{name}: [source] lacks {table}'
 
 def one_step(recipe):
     "A loss and its gradient, on three images of four regions and three captions"
     model,gen = build_model(recipe, 6, 9),torch.Generator().manual_seed(0)
     batch = Batch.of(regions=torch.randn(3,4,6, generator=gen), tokens=torch.randint(4, 9, (3,5), generator=gen), lengths=[5,3,2])
-    loss = sum(TrainStep(model, build_loss(recipe))(batch).values())
+    loss = sum(TrainStep(model, build_loss(recipe, model))(batch).values())
     loss.backward()
     return loss.item(),torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
@@ -143,15 +154,36 @@ def test_train_table_arrives():
 
 def test_soft_labels():
     r = load_recipe('cusa-dual-scenes')
-    loss = build_loss(r)
-    test_eq([type(l).__name__ for l in loss.losses], ['InfoNCE', 'CSALoss', 'USALoss'])
-    assert 'TemperatureAlarmCB' in [type(c).__name__ for c in build_callbacks(r)]
+    model = build_model(r, 6, 5)
+    loss = build_loss(r, model)
+    test_eq([type(l).__name__ for l in loss.losses], ['InfoNCE', 'CSALoss', 'OwnHeadsUSA'])
+    test_eq((loss.losses[2].held[0] is model, model.own_heads.image.weight.shape), (True, (256,256)))
+    test_eq(build_model(load_recipe('cusa-dual-scenes', {'loss.usa.dim':7}), 6, 5).own_heads.text.weight.shape, (7,256))
+    assert not hasattr(build_model(load_recipe('dual-scenes'), 6, 5), 'own_heads')
+    with expect_fail(ArgumentError, '[loss.usa] asks'): build_loss(r)
+    assert 'TemperatureAlarmCB' in [type(c).__name__ for c in build_callbacks(r, loss)]
     table = asdict(r)
     for gone in ({}, dict(image='x')): test_fail(lambda: Recipe(**table|dict(teacher=gone)), contains='teachers of image and text')
     for kind,alpha in (('sgr',.6),('saf',1.)):
         for data in ('f30k','coco'):
             r = load_recipe(f'cusa-{kind}-{data}')
             test_eq((r.loss['csa']['weight'],r.loss['usa']['weight'],r.model['args']), (alpha,.75,[kind.upper()]))
+
+def test_pretrained_recipes():
+    for data in ('f30k','coco'):
+        for size,batch in (('b32',128), ('l14',16)):
+            r = load_recipe(f'clip-{size}-{data}+cusa', {'model.architecture':tiny('clip')})
+            test_eq([r.loss[k]['weight'] for k in ('infonce','csa','usa')], [1.,.1,.5])
+            test_eq([r.train[k] for k in ('optimizer','lr','weight_decay','schedule','floor','batch_size','epochs')], ['adamw',1e-5,1e-4,'cosine',.1,batch,40 if data=='f30k' else 30])
+            test_eq(set(build_model(r).heads), {'image_cross','text_cross','image_uni','text_uni'})
+            test_eq(set(build_model(load_recipe(f'clip-{size}-{data}', {'model.architecture':tiny('clip')})).heads), {'image_cross','text_cross'})
+        r = load_recipe(f'blip-{data}+cusa', {'model.architecture':tiny('blip')})
+        model = build_model(r)
+        test_eq((set(r.loss), r.loss['itm']['soft'], r.loss['usa']['weight']), ({'infonce','itm','usa'}, .3, .75))
+        test_eq((type(build_loss(r, model).losses[1]).__name__, model.own_heads.image.weight.shape), ('ITMLoss', (8,8)))
+    for encoder,kind in (('gru','clip'), ('own','dual')):
+        name = 'clip-b32-f30k' if kind=='clip' else 'dual-emoji'
+        with expect_fail(ArgumentError, '[text] encoder'): load_recipe(name, {'text.encoder':encoder})
 
 def refusals():
     bad = [lambda: load_recipe('dual-emojis'), lambda: load_recipe('dual-emoji', {'epochs':3}), lambda: load_recipe('dual-emoji', {'model.kind':'clipp'}),

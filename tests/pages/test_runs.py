@@ -10,7 +10,7 @@ import torch
 from fastcore.basics import patch
 from PIL import Image
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor,nn
 from itr_nb.core import *
 from itr_nb.data import *
 from itr_nb import builtin
@@ -27,6 +27,8 @@ from itr_nb.benchmarks import *
 from itr_nb.search import *
 from itr_nb.reason.scorer import SGRAFScorer
 from itr_nb.models import *
+from itr_nb.pretrained import *
+from itr_nb.fusion import *
 from itr_nb.recipes import *
 import itertools,tempfile
 from dataclasses import replace
@@ -116,7 +118,7 @@ def test_soft_labels():
         encode_teachers(soft().teacher, plain.spec, file, home=d/'cache', progress=False)
         one,two,three = go('cached'),go('online', online=True),go('file', image=str(file), text=str(file))
         first = [json.loads((r.folder/'metrics.jsonl').read_text().splitlines()[0]) for r in (plain,one,two,three)]
-        assert {'csa','usa','USALoss.tau_image'}<=first[1].keys() and 'csa' not in first[0]
+        assert {'csa','usa','OwnHeadsUSA.tau_image'}<=first[1].keys() and 'csa' not in first[0]
         for f in first[2:]: test_close([f[k] for k in ('loss','csa','usa')], [first[1][k] for k in ('loss','csa','usa')], eps=1e-4)
         again = Run.load(one.folder, d/'cache')
         test_eq((again.recipe,again.evaluate().metrics), (one.recipe,one.evaluate().metrics))
