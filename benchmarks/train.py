@@ -2,9 +2,10 @@
 
 SGR with the hardest negatives (MH) and with all (SH), SAF with the hardest; the encoders run in all forms. Loss and all gradients
 must agree, and for SAF the running statistics of both forms start alike. The key bias of SGR is left out: its gradient is zero, and
-a form that computes it gives rounding noise. The forms marked oneDNN use its kernels for float32 in place of MKL's, where they keep
-float32. `share` is the part of the rate of a large product, with the same kernels in the same run, that the operations which the step
-needs come to: encoders and pairs forward and twice that backward, of SGR with the hardest negatives only 3b pairs backward."""
+a form that computes it gives rounding noise. With all negatives 32,512 hinges add up and mostly cancel, so that in float32 even the two
+plain forms differ by 1e-4; that all are equal is shown in float64 by `parity`. The forms marked oneDNN use its kernels for float32 in
+place of MKL's, where they keep float32. `share` is the part of the rate of a large product, with the same kernels in the same run, that
+the operations which the step needs come to: encoders and pairs forward and twice that backward, of SGR with the hardest negatives only 3b pairs backward."""
 import torch
 
 from benchmarks._harness import Case,bench,rate
@@ -50,7 +51,7 @@ def cases(args):
         peaks = dict.fromkeys(forms, single)
         if exact and args.onednn:
             for k in ('by caption','fast','fast, recompute'): forms[f'{k}, oneDNN'],peaks[f'{k}, oneDNN'] = by_onednn(forms[k]),twice
-        yield Case(name, forms, dict(b=b, **size), tolerance=1e-4, work=step_work(kind, hardest, b, size), peaks=peaks)
+        yield Case(name, forms, dict(b=b, **size), tolerance=1e-4 if hardest else 1e-3, work=step_work(kind, hardest, b, size), peaks=peaks)
 
 def options(p):
     p.add_argument('--batch', type=int, help='pairs in a batch (default 128)')

@@ -151,6 +151,7 @@ def vocab_of(
     if recipe.text['encoder']=='own': return PretrainedInputs.load(folder/'inputs')
     return Subwords(recipe.text['name']) if recipe.text['encoder']=='bert' else None
 
+# %% ../nbs/64_runs.ipynb #80547503
 @dataclass
 class Run:
     "A trained model with all that is needed to use it: recipe, data, vocabulary, features"
@@ -315,6 +316,7 @@ def best(
     top = scores.topk(min(k, len(scores)))
     return top.values,rows[top.indices]
 
+# %% ../nbs/64_runs.ipynb #04fb3da0
 @patch
 def search(self:Run,
     query:str|Path|Image.Image, # Words, or a picture or its file

@@ -2,8 +2,8 @@
 from itr_nb.evaluate import *
 import json
 from collections.abc import Callable,Iterator,Mapping,Sequence
-from contextlib import contextmanager
-from dataclasses import asdict,dataclass,field
+from contextlib import contextmanager,nullcontext
+from dataclasses import asdict,dataclass,field,replace
 import numpy as np
 import torch
 from jaxtyping import Bool,Float,Int
@@ -248,6 +248,16 @@ def test_members_refuses():
     for m,d in ((models, datas[:1]), ([], datas[0])):
         with expect_fail(ArgumentError, 'one for all models'): evaluate(m, d)
     with expect_fail(ArgumentError, 'one of test'): evaluate(models, datas, split='val')
+
+def test_evaluate_in_half():
+    data,model = ToyData(),ToyModel()
+    (images,texts),full,half = encode_split(model, data),evaluate(model, data, draws=0),evaluate(model, data, draws=0, precision='bf16')
+    S = (nn.functional.normalize(images.glob).bfloat16()@nn.functional.normalize(texts.glob).bfloat16().T).float()
+    test_eq(half.metrics, retrieval_report(S, torch.arange(60).repeat_interleave(5)))
+    test_eq(half.protocol, full.protocol+'; scored in bf16')
+    got = mean_scores([model], [(images,texts)], 'bf16')
+    test_eq(got.dtype, torch.float32); test_close(got, S, eps=1e-6); assert (got-mean_scores([model], [(images,texts)])).abs().max()>1e-4
+    with expect_fail(ArgumentError, contains='no or bf16'): evaluate(model, data, precision='fp16')
 
 def test_evaluate_folds():
     data,model = ToyData(5000, noise=1.6, dim=8),ToyModel()

@@ -173,6 +173,7 @@ def test_ckstn_round_trip():
 
 @torch.no_grad()
 def test_own_heads():
+    batch_i,batch_t = Batch.of(regions=torch.randn(2, 1, 4)),Batch.of(words=torch.randn(3, 1, 3))
     for kw,usa in (({}, USALoss()), (dict(dim=3, layer_norm=True), USALoss(3, layer_norm=True))):
         torch.manual_seed(0)
         model = with_own_heads(dual(4, 3, dim=5), **kw).eval()
