@@ -74,6 +74,7 @@ def evaluate(
     split:Split='test',
     protocol:Annotated[str, typer.Option(help='all, f30k, coco1k (mean of five folds) or coco5k.')]='all',
     rerank:Annotated[int, typer.Option(help='Read so many answers to each query again with the fusion encoder of a model that has one, such as blip.')]=0,
+    precision:Annotated[str, typer.Option(help='no, or bf16 for the scores: faster, with ties where a score is rounded.')]='no',
     full:Annotated[bool, typer.Option('--full', help="Every report that the split allows, from one encode pass: also within a modality, and the judges of COCO's test split.")]=False,
     as_json:AsJson=False,
 ):
@@ -86,7 +87,7 @@ def evaluate(
         numbers = runs.Run.load(run[0]).benchmark(name, folder)
         said = markdown_table([['', name], *([k, f'{v:.1f}'] for k,v in numbers.items())])
     else:
-        report = runs.evaluate_runs([runs.Run.load(r) for r in run], data or None, images, split, protocol, full, rerank)
+        report = runs.evaluate_runs([runs.Run.load(r) for r in run], data or None, images, split, protocol, full, rerank, precision)
         numbers,said = report.metrics() if full else report.metrics,str(report)
     print(json.dumps(numbers)) if as_json else show(said)
 

@@ -7,7 +7,7 @@ Docs: https://itr-nb.github.io/itr_nb/recipes.html.md"""
 # %% auto #0
 __all__ = ['TABLES', 'TOKENS', 'LOSSES', 'RECALLS', 'brings_inputs', 'Recipe', 'toml_files', 'book', 'variants', 'changed',
            'load_recipe', 'save_recipe', 'build_loss', 'with_heads_for', 'widths_for', 'build_model', 'build_callbacks',
-           'build_learner', 'published']
+           'slow_pretrained', 'build_learner', 'published']
 
 # %% ../nbs/63_recipes.ipynb #5e2a2d13
 import inspect,tomllib
@@ -20,6 +20,7 @@ from pathlib import Path
 import tomli_w
 
 from .core import *
+from .encoders import *
 from .losses.triplet import *
 from .losses.imc import *
 from .losses.infonce import *
@@ -33,7 +34,7 @@ from .fusion import *
 
 # %% ../nbs/63_recipes.ipynb #9ebc2779
 TABLES = dict(image={'encoder', 'size', 'grid', 'regions', 'augment'}, text={'encoder', 'min_count', 'vectors', 'name'},
-    train={'epochs', 'batch_size', 'optimizer', 'lr', 'weight_decay', 'schedule', 'warmup', 'drop_every', 'floor', 'clip', 'accumulate',
+    train={'epochs', 'batch_size', 'optimizer', 'lr', 'lr_pretrained', 'weight_decay', 'schedule', 'warmup', 'drop_every', 'floor', 'clip', 'accumulate',
         'precision', 'hinge_warmup', 'patience', 'workers', 'seed'}, teacher={'image', 'text', 'centre', 'size', 'online'})
 TOKENS = ('gru', 'lstm', 'bert', 'own') # Text encoders that read token ids
 LOSSES:dict[str,type[Loss]] = dict(triplet=TripletLoss, matching=MatchingLoss, imc=IMCLoss, infonce=InfoNCE, csa=CSALoss, usa=OwnHeadsUSA, itm=ITMLoss)
@@ -203,6 +204,21 @@ def build_callbacks(
     return cbs
 
 # %% ../nbs/63_recipes.ipynb #78aff194
+def slow_pretrained(
+    learner:Learner, # Not yet started
+    lr:float, # Learning rate of tuned models of others, before any schedule
+)->Learner: # `learner`
+    "A learning rate for what came trained; raises `ArgumentError` where nothing did"
+    parts = [m.model if isinstance(m, TransformersText) else m.vision for m in learner.model.modules() if isinstance(m, (TransformersText, PixelEncoder))]
+    tuned = {p for m in parts for p in m.parameters() if p.requires_grad}
+    if not tuned: raise ArgumentError('lr_pretrained', 'a model of which a part came trained and is tuned', type(learner.model).__name__)
+    for group in list(learner.optimizer.param_groups):
+        own = [p for p in group['params'] if p in tuned]
+        group['params'] = [p for p in group['params'] if p not in tuned]
+        if own: learner.optimizer.add_param_group(group|{'params':own, 'lr':lr, 'initial_lr':lr})
+    return learner
+
+# %% ../nbs/63_recipes.ipynb #36d50796
 def build_learner(
     recipe:Recipe, # Its `train` and `loss` tables
     model, # From `build_model`
@@ -212,9 +228,10 @@ def build_learner(
 )->Learner: # Ready to `fit(recipe.train['epochs'])`
     "The one training loop, set as a recipe says"
     t,loss = recipe.train,build_loss(recipe, model)
-    return Learner(model, data, loss, lr=t['lr'], optimizer=t.get('optimizer', 'adamw'), weight_decay=t.get('weight_decay', 0.),
+    learner = Learner(model, data, loss, lr=t['lr'], optimizer=t.get('optimizer', 'adamw'), weight_decay=t.get('weight_decay', 0.),
         clip=t.get('clip'), accumulate=t.get('accumulate', 1), mixed_precision=t.get('precision', 'no'), seed=t.get('seed', 0),
         validate=validate, callbacks=[*build_callbacks(recipe, loss), *callbacks])
+    return slow_pretrained(learner, t['lr_pretrained']) if 'lr_pretrained' in t else learner
 
 # %% ../nbs/63_recipes.ipynb #c461d8b7
 RECALLS = [f'{d}_r{k}' for d in ('i2t','t2i') for k in (1,5,10)]

@@ -7,7 +7,8 @@ Docs: https://itr-nb.github.io/itr_nb/runs.html.md"""
 # %% auto #0
 __all__ = ['open_data', 'text_model_of', 'teachers_of', 'teach', 'views_of', 'prepare', 'environment', 'write_json', 'read_json',
            'Hit', 'vocab_of', 'Run', 'as_batch', 'evaluate_runs', 'encode_teachers', 'best', 'shown_regions',
-           'explains', 'scorers_of', 'spoken', 'claim', 'widths', 'start_words', 'describe', 'finish', 'train']
+           'explains', 'scorers_of', 'spoken', 'claim', 'widths', 'start_words', 'describe', 'finish', 'train',
+           'train_once']
 
 # %% ../nbs/64_runs.ipynb #852323ac
 import json,os,platform,shutil,sys
@@ -219,14 +220,17 @@ def evaluate_runs(
     protocol:str='all', # 'all', 'f30k', 'coco1k' or 'coco5k'
     full:bool=False, # Every report that the split allows? Then a `Judgement`
     rerank:int=0, # Read this many again by the fusion of one model that has it
+    precision:str='no', # 'bf16' for the scores, faster; the report says so
 )->Report|Judgement:
     "The one report, of a run or of the mean of several; raises `ArgumentError` where runs have other data and none are named"
     own = {(r.spec, r.images) for r in runs}
     if spec is None and len(own)>1: raise ArgumentError('spec', f'data to judge all {len(runs)} runs on, as theirs differ', sorted(map(str, own)))
+    if precision!='no' and (full or rerank): raise ArgumentError('precision', 'no, for any report but the plain one', precision)
     if rerank:
         if full or len(runs)>1 or not isinstance(runs[0].model, FusionModel): raise ArgumentError('rerank', 'one run of a model with a fusion encoder, such as blip, and its plain report', [r.recipe.name for r in runs])
         return evaluate_reranked(runs[0].model, runs[0].data if spec is None else runs[0].open(spec, images), split, protocol, rerank)
-    return (judge_split if full else evaluate)([r.model for r in runs], [r.data if spec is None else r.open(spec, images) for r in runs], split, protocol)
+    models,datas = [r.model for r in runs],[r.data if spec is None else r.open(spec, images) for r in runs]
+    return judge_split(models, datas, split, protocol) if full else evaluate(models, datas, split, protocol, precision=precision)
 
 @patch
 def evaluate(self:Run,
@@ -235,10 +239,12 @@ def evaluate(self:Run,
     split:str='test', # Which split
     protocol:str='all', # 'all', 'f30k', 'coco1k' or 'coco5k'
     rerank:int=0, # As `evaluate_runs`
+    precision:str='no', # As `evaluate_runs`
 )->Report:
     "The one report, on the run's own data or on others"
-    return evaluate_runs([self], spec, images, split, protocol, rerank=rerank)
+    return evaluate_runs([self], spec, images, split, protocol, rerank=rerank, precision=precision)
 
+# %% ../nbs/64_runs.ipynb #9b117f2a
 @patch
 def encode(self:Run,
     path:str|Path, # The safetensors file to write
@@ -533,3 +539,18 @@ def train(
     if state.is_main_process: finish(run, untrained, judged, isinstance(splits[judged].images[0], Image.Image))
     state.wait_for_everyone()
     return run
+
+# %% ../nbs/64_runs.ipynb #d9135696
+def train_once(
+    recipe:Recipe, # From `load_recipe`
+    spec:str, # The data, as `open_data` takes it
+    out:str|Path, # The run folder
+    **kw, # What `train` takes besides
+)->Run:
+    "The finished run of a recipe in a folder, or a new one, or an interrupted one to its end; raises `ArgumentError` if the folder holds another run"
+    out = Path(out)
+    if not (out/'report.json').exists(): return train(recipe, spec, out, resume=(out/'recipe.toml').exists(), **kw)
+    decides = lambda r: (r.image, r.text, r.model, r.loss, r.train, r.teacher)
+    there = load_recipe(out/'recipe.toml')
+    if decides(there)!=decides(recipe) or read_json(out/'data.json')['data']!=spec: raise ArgumentError('out', f'a run of {recipe.name} on {spec}', f'{out}, which holds another')
+    return Run.load(out, kw.get('home'))

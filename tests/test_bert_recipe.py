@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 from common import root
+from itr_nb.callbacks import Callback
+from itr_nb.recipes import build_learner,build_model,load_recipe
+from itr_nb.runs import Run,open_data,prepare,read_json,widths
 
 COLOURS,THINGS = ['red','green','blue','white'],['dog','cat','ball']
-SMALL = ['model.dim=16', 'model.layers=1', 'model.style_layers=2', 'model.units=4', 'train.batch_size=8', 'train.epochs=8', 'train.lr=3e-3']
+SMALL = ['model.dim=16', 'model.layers=1', 'model.style_layers=2', 'model.units=4', 'train.batch_size=8', 'train.epochs=8', 'train.lr=3e-3', 'train.lr_pretrained=1e-3']
 
 def save_bert(folder):
     "An untrained BERT of two layers whose pieces are the words of the toy captions, with its tokenizer"
@@ -49,10 +52,24 @@ def test_train_eval_search(place):
     changes = [f'text.name={place/"bert"}', *SMALL]
     said = itr(place, 'train', 'ckstn-f30k', '--data', 'toy_precomp', '--out', 'run', *(x for c in changes for x in ('--set', c)))
     assert 'RSUM' in said and 'untrained' in said
-    from itr_nb.runs import Run,read_json
     run = Run.load(place/'run')
     rows = read_json(run.folder/'report.json')['rows']
     assert rows['ckstn-f30k']['rsum']>rows['untrained']['rsum']+100, rows
     assert [run.model.config[k] for k in ('bert', 'vocab_size', 'image_dim')]==[str(place/'bert'), 19, 12]
     assert 'RSUM' in itr(place, 'eval', 'run')
     assert len(itr(place, 'search', 'run', 'the red dog', '-k', '3').splitlines())==3
+
+class Stop(Callback):
+    "Save after the first epoch, and end there"
+    def __init__(self, path): self.path = path
+    def after_epoch(self, learner): learner.save(self.path); learner.stop = True
+
+def test_resume_with_two_rates(place):
+    changes = {'model.dim':16, 'model.layers':1, 'model.units':4, 'text.name':str(place/'bert'), 'train.batch_size':8, 'train.epochs':2, 'train.lr':3e-3, 'train.lr_pretrained':1e-3}
+    recipe = load_recipe('ckstn-f30k', changes)
+    data = prepare(recipe, open_data(str(place/'toy_precomp')), home=place/'cache', progress=False)
+    def learner(*callbacks): return build_learner(recipe, build_model(recipe, **widths(data)), data, callbacks=callbacks)
+    whole,half,again = learner().fit(2),learner(Stop(place/'half.safetensors')).fit(2),learner()
+    again.fit(2, resume=place/'half.safetensors')
+    assert (half.step, again.step)==(15, 30)==(whole.step//2, whole.step) and [g['lr'] for g in again.optimizer.param_groups]==[g['lr'] for g in whole.optimizer.param_groups]
+    for (name,a),b in zip(whole.model.named_parameters(), again.model.parameters()): assert torch.equal(a, b), name

@@ -146,6 +146,9 @@ def trial_of_words(folder, seed=0):
 
 @pytest.mark.slow
 def test_trial_of_words(tmp_path):
-    rows = [trial_of_words(tmp_path, seed) for seed in range(3)]
-    for m in rows[0]: print(m, ' | '.join(f"{k} {np.mean([r[m][k] for r in rows]):.1f} ± {np.std([r[m][k] for r in rows], ddof=1):.1f}" for k in (*RECALLS,'rsum')))
-    assert min(r[m]['rsum'] for r in rows for m in r)>90, 'chance is about 20'
+    "The rows that the pages of SGRAF and CKSTN show, made again"
+    recorded = tomllib.loads((root/'results'/'words_trial.toml').read_text(encoding='utf-8'))['row']
+    got = trial_of_words(tmp_path)
+    for r in recorded:
+        print(r['model'], ' | '.join(f"{k} {got[r['model']][k]:.1f} ({r[k]:.1f})" for k in (*RECALLS,'rsum')))
+        assert abs(got[r['model']]['rsum']-r['rsum'])<15, 'another processor sums in another order, and training spreads that to a seed of its own'

@@ -49,6 +49,7 @@ def test_verbs_are_their_functions():
         code,said = itr('eval', Path(d)/'run', '--json')
         test_eq(json.loads(said), run.evaluate().metrics)
         test_eq(json.loads(itr('eval', Path(d)/'run', '--full', '--json')[1]), run.judge().metrics())
+        test_eq(json.loads(itr('eval', Path(d)/'run', '--precision', 'bf16', '--json')[1]), run.evaluate(precision='bf16').metrics)
         both = itr('eval', Path(d)/'run', Path(d)/'run')[1]
         assert f"{run.evaluate().metrics['rsum']:.1f}" in both and 'the mean score of 2 models' in both
         hits = json.loads(itr('search', Path(d)/'run', 'shade number 3', '-k', 2, '--json')[1])
@@ -97,7 +98,7 @@ def test_changes_of():
 def plain(text): return re.sub(r'[─╭╮╰╯│]+', ' ', re.sub(r'\x1b\[[0-9;]*m', '', text))
 
 def test_help_names_its_options():
-    for verb,options in dict(train=('--data','--images','--out','--set','--resume','--overwrite'), eval=('--data','--split','--protocol','--json'),
+    for verb,options in dict(train=('--data','--images','--out','--set','--resume','--overwrite'), eval=('--data','--split','--protocol','--precision','--json'),
             encode=('--out','--split','--teacher'), search=('--image','-k','--json'), show=('--out','--split','-k')).items():
         code,said = itr(verb, '--help')
         test_eq(code, 0)

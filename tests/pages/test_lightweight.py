@@ -157,8 +157,8 @@ def draw(n, g, kinds):
     double = (what[:,:,None]==what[:,None]).sum(-1)>1
     return kinds[what]+.2*torch.randn(n, 6, kinds.shape[1], generator=g),double.float()
 
-def reader(reduction):
-    layers = [] if reduction is None else [LightweightLayer(32, 4, reduction, dropout=0.)]
+def reader(reduction, activation):
+    layers = [] if reduction is None else [LightweightLayer(32, 4, reduction, activation, dropout=0.)]
     return nn.ModuleList([*layers, nn.Linear(32, 1)])
 
 def answer(model, x):
@@ -166,11 +166,11 @@ def answer(model, x):
     for layer in model[:-1]: x = layer(x, mask)
     return model[-1](x).squeeze(-1)
 
-def learn(reduction, steps=250):
+def learn(reduction, activation='gelu', steps=250):
     "Share of right answers on new images, every few steps"
     torch.manual_seed(0)
     g = torch.Generator().manual_seed(1)
-    kinds,model,found = torch.randn(8, 32, generator=g),reader(reduction),[]
+    kinds,model,found = torch.randn(8, 32, generator=g),reader(reduction, activation),[]
     opt = torch.optim.Adam(model.parameters(), 3e-3)
     for step in range(steps):
         x,y = draw(64, g, kinds)

@@ -148,11 +148,11 @@ def draw(n, g, worlds):
 
 class Pair(nn.Module):
     "Both modalities, with units or without"
-    def __init__(self, units, scale):
+    def __init__(self, units, scale, update, gate):
         super().__init__()
         self.maps = nn.ModuleList(nn.Linear(12, 12) for _ in range(2))
-        self.cko = CKO(12, units, scale=scale) if units else None
-        self.gates = nn.ModuleList(MemoryGate(12) for _ in range(2))
+        self.cko = CKO(12, units, update, scale) if units else None
+        self.gates = nn.ModuleList(MemoryGate(12, gate) for _ in range(2))
     def styles(self, x, k): return self.maps[k](x)[:,None].expand(-1, 2, -1)
     def forward(self, x, k):
         s = self.styles(x, k)
@@ -163,11 +163,11 @@ def contrast(logits, theme):
     same = (theme[:,None]==theme).float()
     return -(same/same.sum(1)*(logits.log_softmax(1)+logits.log_softmax(0))).sum()/2/len(logits)
 
-def learn(units, scale=True, seed=0, steps=300):
+def learn(units, scale=True, update='delta', gate='convex', seed=0, steps=300):
     "A trained pair, and the share of images whose nearest caption has their theme"
     torch.manual_seed(seed)
     g = torch.Generator().manual_seed(seed)
-    worlds,pair = torch.randn(2, 8, 12, generator=g),Pair(units, scale)
+    worlds,pair = torch.randn(2, 8, 12, generator=g),Pair(units, scale, update, gate)
     opt = torch.optim.Adam(pair.parameters(), .01)
     for _ in range(steps):
         x,y,theme = draw(64, g, worlds)

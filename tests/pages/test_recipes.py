@@ -8,6 +8,7 @@ from operator import add
 from pathlib import Path
 import tomli_w
 from itr_nb.core import *
+from itr_nb.encoders import *
 from itr_nb.losses.triplet import *
 from itr_nb.losses.imc import *
 from itr_nb.losses.infonce import *
@@ -151,6 +152,22 @@ def test_train_table_arrives():
     test_eq(set(cbs), {'ScheduleCB', 'HingeWarmupCB', 'EarlyStopCB', 'CollapseAlarmCB'})
     test_eq([cbs['ScheduleCB'].how[k] for k in ('kind', 'warmup', 'drop_every', 'floor')], ['step', 2, 4, .3])
     test_eq((cbs['HingeWarmupCB'].epochs, cbs['EarlyStopCB'].patience), (5, 6))
+
+def test_two_rates():
+    r = load_recipe('ckstn-f30k', {'model.dim':8, 'train.weight_decay':.1})
+    r.text['name'] = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
+    model = build_model(r, 12, 9)
+    l = build_learner(r, model, ThreeSteps())
+    l.steps_total,l.step = 300,250
+    for c in l.callbacks: c.before_batch(l) if hasattr(c, 'before_batch') else None
+    groups = {p:g for g in l.optimizer.param_groups for p in g['params']}
+    test_eq(len(groups), sum(len(g['params']) for g in l.optimizer.param_groups))
+    test_eq(set(groups), {*model.parameters(), *l.loss.parameters()})
+    for name,p in model.named_parameters():
+        share = .1 if name.startswith('text_encoder.model.') else 1
+        test_eq(groups[p]['initial_lr'], share*r.train['lr']); test_close(groups[p]['lr'], share*l.lr, eps=1e-12); test_eq(groups[p]['weight_decay'], .1*(p.ndim>1))
+    assert 0<l.lr<r.train['lr']
+    test_fail(lambda: build_learner(load_recipe('dual-emoji', {'train.lr_pretrained':1e-5}), build_model(load_recipe('dual-emoji'), 6, 5), ThreeSteps()), contains='lr_pretrained: expected a model')
 
 def test_soft_labels():
     r = load_recipe('cusa-dual-scenes')

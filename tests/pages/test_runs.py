@@ -88,6 +88,16 @@ def test_two_runs_agree():
         test_eq(rows_of(one), rows_of(two))
         for a,b in zip(one.model.state_dict().values(), two.model.state_dict().values()): assert torch.equal(a, b)
 
+def test_train_once():
+    with tempfile.TemporaryDirectory() as d:
+        one = tiny_run(d)
+        before = (one.folder/'report.json').stat().st_mtime_ns
+        again = train_once(one.recipe, one.spec, one.folder, home=Path(d)/'cache', progress=False)
+        test_eq(((one.folder/'report.json').stat().st_mtime_ns, again.evaluate()), (before, one.evaluate()))
+        new = train_once(one.recipe, one.spec, Path(d)/'new', home=Path(d)/'cache', progress=False)
+        test_eq(rows_of(new), rows_of(one))
+        with expect_fail(ArgumentError, 'holds another'): train_once(load_recipe(one.folder/'recipe.toml', {'train.seed':5}), one.spec, one.folder)
+
 def scores_ref(run):
     i,t = encode_split(run.model, run.data, 'test')
     with torch.no_grad(): return torch.cat([run.model.score(i[k:k+1], t) for k in range(len(i))])
@@ -103,6 +113,9 @@ def test_evaluate_runs():
         test_close(list(got.metrics.values()), list(want.values()), eps=1e-4)
         assert 'an ensemble, the mean score of 2 models' in got.protocol
         test_eq(evaluate_runs([one]), one.evaluate()); test_eq(evaluate_runs([one, two], one.spec).metrics, got.metrics)
+        half = evaluate_runs([one], precision='bf16')
+        test_eq(half, one.evaluate(precision='bf16')); test_eq(half.protocol, one.evaluate().protocol+'; scored in bf16')
+        with expect_fail(ArgumentError, 'the plain one'): evaluate_runs([one], full=True, precision='bf16')
         two.spec = 'elsewhere'
         with expect_fail(ArgumentError, 'data to judge all 2 runs on'): evaluate_runs([one, two])
 
