@@ -10,7 +10,8 @@ from common import root,shared
 from itr_nb.data import PairDataset,RetrievalData,Vocab,collate,read_karpathy
 from itr_nb.evaluate import evaluate
 from itr_nb.recipes import RECALLS,build_learner,build_model,load_recipe
-from itr_nb.runs import evaluate_runs,open_data,prepare,read_json,train,widths
+from itr_nb.runs import evaluate_runs,open_data,prepare,read_json,teach,train,widths
+from itr_nb.unimodal import judge_split
 
 def small(im):
     "An image as 8 x 8 pixels"
@@ -106,6 +107,33 @@ def test_imc_trial(row, tmp_path):
         rsum.append(evaluate(model, data, 'test', draws=0).metrics['rsum'])
     print([round(x, 1) for x in rsum], 'recorded', row['rsum'])
     assert abs(np.mean(rsum)-np.mean(row['rsum']))<8, 'another processor sums in another order, and training spreads that to a seed of its own'
+
+soft = tomllib.loads((root/'results'/'cusa_trials.toml').read_text(encoding='utf-8'))
+
+def photos_with_teachers(changes):
+    "500 photographs to train on, 100 on which weights were chosen, the 201 of the other split to judge; teachers' means and features of all 600"
+    recipe = load_recipe('cusa-dual-scenes', changes)
+    folder = shared('data/coco_mini')
+    data = prepare(recipe, teach(recipe.teacher, open_data(str(folder/'dataset_coco_mini.json'), folder/'images'), progress=False), progress=False)
+    rows = np.random.default_rng(0).permutation(len(data.splits['train'].images))
+    train,test = data.splits['train'],data.splits['val']
+    data.splits = {'train':train.subset(rows[:500]), 'val':train.subset(rows[500:]), 'test':test}
+    return data
+
+@pytest.mark.slow
+@pytest.mark.parametrize('row', soft['trial'], ids=lambda r: r['name'])
+def test_soft_labels(row):
+    "A row of the table of photographs in papers/83_cusa, made again with its three seeds"
+    data,out = photos_with_teachers(soft['changes']),{k:[] for k in soft['measures']}
+    for data.seed in range(3):
+        recipe = load_recipe('cusa-dual-scenes', soft['changes']|{'train.seed':data.seed})
+        recipe.loss = {k:v for k,v in recipe.loss.items() if k=='infonce' or k in row['terms']}
+        model = build_model(recipe, **widths(data))
+        build_learner(recipe, model, data).fit(recipe.train['epochs'])
+        numbers = judge_split(model, data, draws=0).metrics()
+        for k,v in out.items(): v.append(round(numbers[k], 1))
+    print(row['name'], out)
+    assert abs(np.mean(out['rsum'])-np.mean(row['rsum']))<8, 'as above'
 
 WORDS = {'cosine':'dual-gru-emoji', 'SAF':'sgraf-saf-emoji', 'SGR':'sgraf-sgr-emoji', 'CKSTN':'ckstn-emoji', 'CKSTN, no CKO':'ckstn-emoji+no-cko'}
 
