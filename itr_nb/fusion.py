@@ -9,10 +9,8 @@ __all__ = ['FusionModel', 'blip', 'draw_negatives', 'ITMLoss', 'shortlists', 're
 
 # %% ../nbs/62_fusion.ipynb #671e7f60
 import json
-from pathlib import Path
 
 import torch
-from fastcore.basics import patch
 from jaxtyping import Bool,Float,Int
 from torch import Tensor,nn
 from torch.nn import functional as F
