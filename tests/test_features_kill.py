@@ -14,7 +14,6 @@ import json,os,signal,sys,time
 from pathlib import Path
 import numpy as np
 import torch
-from common import root
 from PIL import Image
 from torch import nn
 import itr_nb.features as features
