@@ -93,6 +93,7 @@ class ITMLoss(Loss):
         soft:float=0., # How much of a teacher's cosine a negative gets as target; 0 for hard targets
     ):
         super().__init__()
+        if not hasattr(model, 'match'): raise ArgumentError('model', 'one with `match`, such as blip', type(model).__name__)
         if not 0<=soft<=1: raise ArgumentError('soft', 'a number from 0 to 1', soft)
         self.held,self.tau,self.soft = (model,),tau,soft
 

@@ -70,6 +70,7 @@ class Recipe:
             raise ArgumentError(f'recipe {self.name} [teacher]', 'teachers of image and text for soft labels', f'no {" and no ".join(lost)}')
         kind = self.model.get('kind')
         if kind not in FACTORIES: raise ArgumentError(f'recipe {self.name} [model] kind', f'one of {sorted(FACTORIES)}', kind)
+        if brings_inputs(kind) and not self.model.get('name_or_folder'): raise ArgumentError(f'recipe {self.name} [model] name_or_folder', 'a folder with a pretrained model, or its name on the Hub', self.model.get('name_or_folder'))
         for table in ('image','text'):
             encoder = getattr(self, table).get('encoder')
             if (encoder=='own')!=brings_inputs(kind): raise ArgumentError(f'recipe {self.name} [{table}] encoder', f"{'' if brings_inputs(kind) else 'another than '}'own' for {kind}", encoder)

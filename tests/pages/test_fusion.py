@@ -126,6 +126,7 @@ def test_itm_loss():
     test_close(ITMLoss(Table(m))(sims, images, texts, alone)['itm'].item(), itm_ref(m.tolist(), [(0,0,1.),(1,1,1.)]), eps=1e-5)
     with expect_fail(ArgumentError, contains='teacher'): ITMLoss(Table(m), soft=.5)(sims, images, texts, Batch(image_id=torch.tensor([4,7])))
     with expect_fail(ArgumentError, contains='soft'): ITMLoss(Table(m), soft=2.)
+    with expect_fail(ArgumentError, contains='such as blip'): ITMLoss(nn.Linear(2, 2))
 
 def test_draw_negatives():
     torch.manual_seed(0)

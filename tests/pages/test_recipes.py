@@ -201,6 +201,7 @@ def test_pretrained_recipes():
     for encoder,kind in (('gru','clip'), ('own','dual')):
         name = 'clip-b32-f30k' if kind=='clip' else 'dual-emoji'
         with expect_fail(ArgumentError, '[text] encoder'): load_recipe(name, {'text.encoder':encoder})
+    with expect_fail(ArgumentError, '[model] name_or_folder'): load_recipe('clip-b32-f30k', {'model.name_or_folder':''})
 
 def refusals():
     bad = [lambda: load_recipe('dual-emojis'), lambda: load_recipe('dual-emoji', {'epochs':3}), lambda: load_recipe('dual-emoji', {'model.kind':'clipp'}),
