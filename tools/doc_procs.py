@@ -80,7 +80,7 @@ def link_names(text, module):
         to = target(m[1], m.string[:m.start()], module)
         return m[0] if to is None else f'[{m[0]}]({to})'
     parts = re.split(r'(^```.*?^```|^    [^\n]*$)', text, flags=re.M|re.S)
-    parts[::2] = ['\n'.join(re.sub(r'(?<![[`])`([^`\s]+)`(?!`)', link, l) for l in p.split('\n')) for p in parts[::2]]
+    parts[::2] = ['\n'.join(re.sub(r'(?<![\[`])`([^`\s]+)`(?!`)', link, l) for l in p.split('\n')) for p in parts[::2]]
     return ''.join(parts)
 
 class add_links(Processor):
