@@ -338,12 +338,13 @@ def scores_and_grads(model, score, images, texts):
 def test_fast_form():
     images,texts = tiny_batches()
     images = images.to(dtype=torch.double)
-    for kind,train in itertools.product(('SGR','SAF'), (True,False)):
-        model = tiny(kind=kind, dropout=0.).double().train(train)
+    kinds = dict(kind='SGR'),dict(kind='SAF'),dict(kind='SGR', bias=False),dict(kind='SAF', bias=False, saf_unit=False),dict(kind='none', average='scores')
+    for kw,train in itertools.product(kinds, (True,False)):
+        model = tiny(**kw, dropout=0.).double().train(train)
         (exact,want),(fast,got) = (scores_and_grads(model, s, images, texts) for s in (model.scorer, model.score))
         assert torch.allclose(exact, fast, atol=1e-12) and fast.std()>0
         for k in want: assert torch.allclose(want[k], got[k], atol=1e-10), k
-        test_eq(isinstance(model.score, partial), kind=='SGR' or not train)
+        test_eq(isinstance(model.score, partial), kw['kind']!='SAF' or not train)
 
 def test_refuses_bad_files():
     with tempfile.TemporaryDirectory() as d:
