@@ -138,8 +138,8 @@ def card(self:Sheet, x:float, y:float, side:float, image, right:bool=False):
 
 @patch
 def small(self:Sheet, x:float, y:float, width:float, text:str)->float:
-    "Small print, which may be empty; where it ends"
-    for line in filter(None, self.lines(text, width, 9, 5.8)):
+    "Whom to name, in small print, unless nobody; where it ends"
+    for line in self.lines(f'Pictures: {text}', width, 9, 5.8) if text else ():
         self.text(x, y, line, 5.8, color=GREY)
         y += .11
     return y
@@ -168,7 +168,7 @@ def image_asks(self:Sheet, x:float, y:float, width:float, image, found:list, pla
     "An image and its best captions; the height used"
     side,left,size = .92,x+1.06,7.2
     self.card(x, y, side, image)
-    if place>len(found): self.text(x+side/2, y+side+.1, f'right answer in place {place}', 5.8, 'bold', ha='center')
+    for n,line in enumerate(('right answer', f'in place {place}') if place>len(found) else ()): self.text(x+side/2, y+side+.1+.1*n, line, 5.8, 'bold', ha='center')
     top = y+.02
     for n,(row,right,score,share) in enumerate(found):
         lines = self.lines(captions[row], x+width-left-.16, 2, size, 'bold' if right else 'normal')
@@ -180,7 +180,7 @@ def image_asks(self:Sheet, x:float, y:float, width:float, image, found:list, pla
         self.bar(left+.16, top+.035, x+width-left-.5, share, right)
         self.text(x+width, top+.035, f'{score:.2f}', 5.8, 'bold' if right else 'normal', INK if right else GREY, ha='right')
         top += .115
-    return max(side+.2, top-y)
+    return max(side+.3, top-y)
 
 @patch
 def caption_asks(self:Sheet, x:float, y:float, width:float, caption:str, found:list, place:int, images:Sequence)->float:
