@@ -136,6 +136,9 @@ def test_soft_labels():
         again = Run.load(one.folder, d/'cache')
         test_eq((again.recipe,again.evaluate().metrics), (one.recipe,one.evaluate().metrics))
         assert again.data.splits['train'].teacher_image is None
+        saved,judged = load_file(again.encode(d/'vectors.safetensors')),again.judge().unimodal
+        test_eq(label_report(saved['texts_own'], again.data.splits['test'].image_of, name='t2t'), judged); test_ne(label_report(saved['texts'], again.data.splits['test'].image_of, name='t2t'), judged)
+        with expect_fail(ArgumentError, 'keys among'): encode_teachers(dict(image='efficientnet-lite0', siez=32), plain.spec, home=d/'cache')
         csv = Path(plain.spec)/'captions.csv'
         csv.write_text(csv.read_text().replace('a small', 'one small'))
         with expect_fail(ArgumentError, 'another data set'): go('other', image=str(file))
