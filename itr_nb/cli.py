@@ -33,7 +33,7 @@ def show(x):
 @app.callback()
 def settings(
     context:typer.Context,
-    onednn:Annotated[bool, typer.Option('--onednn', help="On a CPU, multiply with oneDNN's kernels in place of MKL's, where they keep float32: often faster on processors that Intel did not make. Stands before the verb.")]=False,
+    onednn:Annotated[bool, typer.Option('--onednn', help="On a CPU, multiply with oneDNN's kernels in place of MKL's, where they keep float32: faster for models of the published widths on processors that Intel did not make, slower for small ones. Stands before the verb.")]=False,
 ):
     if onednn:
         from itr_nb.reason.fast import onednn
