@@ -33,7 +33,7 @@ def show(x):
 @app.callback()
 def settings(
     context:typer.Context,
-    onednn:Annotated[bool, typer.Option('--onednn', help="On a CPU, multiply with oneDNN's kernels in place of MKL's, where they keep float32: often faster on processors that Intel did not make. Stands before the verb.")]=False,
+    onednn:Annotated[bool, typer.Option('--onednn', help="On a CPU, multiply with oneDNN's kernels in place of MKL's, where they keep float32: faster for models of the published widths on processors that Intel did not make, slower for small ones. Stands before the verb.")]=False,
 ):
     if onednn:
         from itr_nb.reason.fast import onednn
@@ -109,7 +109,7 @@ def evaluate(
 def encode(
     run:Annotated[Path, typer.Argument(metavar='[RUN]', help='A folder that `itr train` wrote.')]=None,
     out:Annotated[Path, typer.Option(help='The safetensors file to write.')]=None,
-    teacher:Annotated[list[str], typer.Option(help="In place of RUN: image=NAME and text=NAME, as in a recipe's \\[teacher] table. Fills the cache that training reads, and goes on where it was stopped; a file besides if --out is given. May be repeated.")]=[],
+    teacher:Annotated[list[str], typer.Option(help="In place of RUN: image=NAME and text=NAME, as in a recipe's \\[teacher] table; image=FP16-ViT-B-32.pt is Unicom by its weights file. Fills the cache that training reads, and goes on where it was stopped; a file besides if --out is given. May be repeated.")]=[],
     data:Data='', # The run's own data by default
     images:Images=None,
     split:Annotated[str, typer.Option(help='train, val or test; test by default, train for teachers.')]='',

@@ -29,6 +29,7 @@ from .data import *
 from . import builtin
 from .augment import *
 from .encoders import *
+from .unicom import image_model_of
 from .glove import *
 from .features import *
 from .similarity import *
