@@ -128,6 +128,7 @@ def xvlm_match(net, patches, real, words, mask):
 
 XVLM = FusionParts('xvlm', xvlm_images, xvlm_texts, xvlm_match, ('get_vision_embeds','get_text_embeds','get_cross_embeds','vision_proj','text_proj','itm_head'))
 
+# %% ../nbs/62_fusion.ipynb #877dfae3
 def xvlm(
     net:nn.Module, # Of the released class of X-VLM or X2VLM, or of one with its names, filled with weights
     vocab_size:int, # Ids of its tokenizer

@@ -123,6 +123,27 @@ def test_equals_transformers():
         assert (got.std(0)>1e-4).all()
         with expect_fail(ArgumentError, contains='one an image'): ours.match(images, texts[:3])
 
+def rerank_ref(S, M, k):
+    n,m = len(S),len(S[0])
+    on = {(i,j) for i in range(n) for j in sorted(range(m), key=lambda j: -S[i][j])[:k]}|{(i,j) for j in range(m) for i in sorted(range(n), key=lambda i: -S[i][j])[:k]}
+    best = {p: S[p[0]][p[1]]+M[p[0]][p[1]] for p in on}
+    place = lambda p: (1, best[p]) if p in on else (0, S[p[0]][p[1]])
+    return [[j for j in sorted(range(m), key=lambda j: place((i,j)), reverse=True)] for i in range(n)],[[i for i in sorted(range(n), key=lambda i: place((i,j)), reverse=True)] for j in range(m)]
+
+@torch.no_grad()
+def test_rerank():
+    with tempfile.TemporaryDirectory() as d:
+        tiny_blip(d); model,b = blip(d).eval(),blip_batch()
+        images,texts = model.encode_image(b),model.encode_text(b)
+        S = model.score(images, texts)
+        M = torch.stack([model.match(images, texts[torch.full((5,), j)])[:,1] for j in range(5)], 1)
+        for k in (1,2,5,9):
+            got = rerank(model, images, texts, k, batch_size=3)
+            rows,cols = rerank_ref(S.tolist(), M.tolist(), k)
+            test_eq(got.argsort(1, descending=True).tolist(), rows); test_eq(got.T.argsort(1, descending=True).tolist(), cols)
+        test_close(rerank(model, images, texts, 5), S+M, eps=1e-5)
+        with expect_fail(ArgumentError, contains='k'): rerank(model, images, texts, 0)
+
 @torch.no_grad()
 def own_scores(net, b, patches=None):
     "Cosines and logits of every pair, by the network's own methods alone"
@@ -157,27 +178,6 @@ def test_xvlm_is_the_network():
     test_close(every_match(model, images, texts), own_scores(net, b, patches=9)[1], eps=1e-4)
     turned = xvlm(net, 12, parts=replace(XVLM, match=lambda *a: XVLM.match(*a).flip(1)))
     test_close(every_match(turned, model.encode_image(b), texts), M.flip(2), eps=1e-4)
-
-def rerank_ref(S, M, k):
-    n,m = len(S),len(S[0])
-    on = {(i,j) for i in range(n) for j in sorted(range(m), key=lambda j: -S[i][j])[:k]}|{(i,j) for j in range(m) for i in sorted(range(n), key=lambda i: -S[i][j])[:k]}
-    best = {p: S[p[0]][p[1]]+M[p[0]][p[1]] for p in on}
-    place = lambda p: (1, best[p]) if p in on else (0, S[p[0]][p[1]])
-    return [[j for j in sorted(range(m), key=lambda j: place((i,j)), reverse=True)] for i in range(n)],[[i for i in sorted(range(n), key=lambda i: place((i,j)), reverse=True)] for j in range(m)]
-
-@torch.no_grad()
-def test_rerank():
-    with tempfile.TemporaryDirectory() as d:
-        tiny_blip(d); model,b = blip(d).eval(),blip_batch()
-        images,texts = model.encode_image(b),model.encode_text(b)
-        S = model.score(images, texts)
-        M = torch.stack([model.match(images, texts[torch.full((5,), j)])[:,1] for j in range(5)], 1)
-        for k in (1,2,5,9):
-            got = rerank(model, images, texts, k, batch_size=3)
-            rows,cols = rerank_ref(S.tolist(), M.tolist(), k)
-            test_eq(got.argsort(1, descending=True).tolist(), rows); test_eq(got.T.argsort(1, descending=True).tolist(), cols)
-        test_close(rerank(model, images, texts, 5), S+M, eps=1e-5)
-        with expect_fail(ArgumentError, contains='k'): rerank(model, images, texts, 0)
 
 class Table(nn.Module):
     def __init__(self, m): super().__init__(); self.m = m
