@@ -11,12 +11,15 @@ def unit(x): return x/(x.pow(2).sum(-1, keepdim=True).sqrt()+1e-8)
 
 def similarity(fc, x, y): return unit(fc((x-y)**2))                                     # Eq. (1)
 
-def attend(v, t, smooth):
-    "What each word of one caption (w d) sees in each image (n r d): Eq. (3)-(4)"
+def attend(v, t, smooth, words_first=False):
+    """What each word of one caption (w d) sees in each image (n r d): Eq. (3)-(4)
+
+    As the paper writes it, vectors are columns and $c_{ij}$ has a row for each region: 36 rows by a dozen columns. `words_first` multiplies
+    the transposed matrices, which processors do faster."""
     words = t.expand(len(v), *t.shape)
-    c = leaky_relu(torch.bmm(words, v.mT), .1)                                          # (n w r)
-    c = c/(c.pow(2).sum(1, keepdim=True).sqrt()+1e-8)
-    return unit(torch.bmm((smooth*c).softmax(-1), v))
+    c = leaky_relu(torch.bmm(words, v.mT).mT if words_first else torch.bmm(v, words.mT), .1)   # (n r w)
+    a = (smooth*c/(c.pow(2).sum(2, keepdim=True).sqrt()+1e-8)).softmax(1)
+    return unit(torch.bmm(a.mT, v) if words_first else torch.bmm(v.mT, a).mT)
 
 def graph(sgr, s):
     for step in sgr.steps:                                                              # Eq. (6)-(8)
@@ -47,12 +50,12 @@ def encoder_work(b, words, size, word_dim=300):
     f,d,tokens = size['image_dim'],size['dim'],int(words.sum())
     return 2.*(b*size['regions']*d*(f+d)+tokens*(2*3*d*(word_dim+d)+d*d))
 
-def plain_scores(scorer, images, texts):
+def plain_scores(scorer, images, texts, words_first=False):
     "Scores of every image with every caption; the running statistics of `scorer` stay as they are"
     out,stats = [],[b.clone() for b in (scorer.reason.bn.running_mean, scorer.reason.bn.running_var)] if scorer.kind=='SAF' else None
     for glob,local,mask in zip(texts.glob, texts.local, texts.mask):
         t = local[:int(mask.sum())]
-        near = similarity(scorer.compare_local.fc, attend(images.local, t, scorer.attention['smooth']), t[None])
+        near = similarity(scorer.compare_local.fc, attend(images.local, t, scorer.attention['smooth'], words_first), t[None])
         whole = similarity(scorer.compare_global.fc, images.glob, glob[None])
         nodes = torch.cat([whole[:,None], near], 1)
         s = filtration(scorer.reason, nodes, stats) if scorer.kind=='SAF' else graph(scorer.reason, nodes)

@@ -29,6 +29,7 @@ from .reason.joint import *
 from .reason.knowledge import *
 from .reason.matching import *
 from .lightweight import *
+from .unicom import image_model_of
 from .losses.cusa import Head
 from .learner import misfits
 from .callbacks import load_weights,save_weights

@@ -29,6 +29,7 @@ from .data import *
 from . import builtin
 from .augment import *
 from .encoders import *
+from .unicom import image_model_of
 from .glove import *
 from .features import *
 from .similarity import *
@@ -116,13 +117,13 @@ def prepare(
 
 # %% ../nbs/64_runs.ipynb #a992c1ae
 def environment()->dict[str,str]:
-    "Versions of what a result depends on"
+    "Versions and settings that a result depends on"
     def of(name):
         try: return version(name)
         except PackageNotFoundError: return 'not installed'
     packages = ('itr_nb', 'torch', 'numpy', 'transformers', 'sentence-transformers', 'accelerate', 'pillow')
     return {'python':platform.python_version(), 'platform':platform.platform(), 'device':'cuda' if torch.cuda.is_available() else 'cpu',
-        'threads':str(torch.get_num_threads()), **{p:of(p) for p in packages}}
+        'threads':str(torch.get_num_threads()), 'onednn':str(torch.backends.mkldnn.matmul.fp32_precision=='bf16'), **{p:of(p) for p in packages}}
 
 def write_json(path:Path, x):
     "An object as a JSON file, whole or not at all"

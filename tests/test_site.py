@@ -68,6 +68,9 @@ def watch(page, home):
     page.on('request', lambda r: None if r.url.startswith((home, 'data:', 'blob:')) else wrong.append(f'elsewhere: {r.url}'))
     return wrong
 
+tags_on_formulas = """[...document.querySelectorAll('main .katex-html > .tag')].filter(tag => { const t = tag.getBoundingClientRect();
+    return [...tag.parentElement.querySelectorAll(':scope > .base')].map(b => b.getBoundingClientRect()).some(b => b.right > t.left+1 && b.bottom > t.top+2 && b.top < t.bottom-2) }).length"""
+
 def test_every_page_in_a_browser(built, served, chromium):
     problems = []
     for path in sorted(built[0].rglob('*.html')):
@@ -82,14 +85,17 @@ def test_every_page_in_a_browser(built, served, chromium):
         drawn = page.evaluate("document.querySelectorAll('main .katex').length")
         failed = page.evaluate("[...document.querySelectorAll('.katex-error')].map(e => e.title)")
         missing = page.evaluate("[...document.querySelectorAll('main img')].filter(i => !i.complete || !i.naturalWidth).length")
-        wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        wide = [w for w in (1400, 420) if page.set_viewport_size(dict(width=w, height=900)) or page.evaluate("document.documentElement.scrollWidth")>w]
         if wrong: problems.append(f'{name}: {wrong}')
         if failed: problems.append(f'{name}: equations fail: {failed}')
         if drawn<maths: problems.append(f'{name}: {drawn} of {maths} equations drawn')
         if re.search(r'\$\$|\\\[|\\\(', prose): problems.append(f'{name}: raw TeX in the prose')
         if missing: problems.append(f'{name}: {missing} pictures do not load')
-        if wide: problems.append(f'{name}: wider than the window')
+        if wide: problems.append(f'{name}: wider than a window of {wide} pixels')
         if len(text)<200: problems.append(f'{name}: next to no text')
+        page.set_viewport_size(dict(width=420, height=900))
+        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"): problems.append(f'{name}: wider than a narrow window')
+        if n := page.evaluate(tags_on_formulas): problems.append(f'{name}: {n} equation numbers lie on their formulas in a narrow window')
         page.close()
     assert not problems, '\n'.join(problems)
 

@@ -48,3 +48,16 @@ def test_headings_of_exported_code():
     line = int(cell.source.partition('#L')[2].partition(')')[0])
     assert (root/'itr_nb'/'losses'/'triplet.py').read_text().splitlines()[line-1].startswith('def triplet_loss(')
     assert '<span id="other"></span>' in cell.source and cell.source.endswith('### triplet_loss')
+
+def test_names_lead_to_the_right_page():
+    "A module's name where a page is meant, a function that the reader has met; no argument that is called like a later page's function"
+    links = lambda text,module: doc_procs.link_names(text, module).replace(doc_procs.addresses()['core'].removesuffix('core.html'), '')
+    for text,module,want in (('as in `losses.triplet`', None, 'as in [`losses.triplet`](losses.triplet.html)'),
+            ('the pages `viz` and `evaluate` rank', 'similarity', 'the pages [`viz`](viz.html) and [`evaluate`](evaluate.html) rank'),
+            ('- Before: `attention`. Next: `evaluate`', 'similarity', '- Before: [`attention`](attention.html). Next: [`evaluate`](evaluate.html)'),
+            ('call `evaluate` of the shell', None, 'call [`evaluate`](cli.html#evaluate) of the shell'),
+            ('`clip` bounds, `clip()` builds', 'attention', '`clip` bounds, [`clip()`](pretrained.html#clip) builds'),
+            ('`cosine` and `SGR`', 'viz', '[`cosine`](similarity.html#cosine) and [`SGR`](reason.sgr.html#sgr)'),
+            ('[`SGR`](#here), ``SGR``', 'viz', '[`SGR`](#here), ``SGR``'),
+            ('a\n\n```\n`SGR`\n```\n\n    `SGR`\n', 'viz', 'a\n\n```\n`SGR`\n```\n\n    `SGR`\n')):
+        assert links(text, module)==want

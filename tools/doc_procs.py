@@ -2,14 +2,17 @@
 
 nbdev would hide a cell marked `export`, run parts of the notebook, and show signatures. A lesson needs the code, docments and
 docstring included, and that needs nothing to run. pyproject.toml names this processor, and those of nbdev's own that it replaces."""
-import ast
+import ast,re
 from functools import cache
 
 from fastcore.basics import listify
 from fastcore.nbio import mk_cell
-from nbdev.config import get_config
+from nbdev.config import get_config,nbpath2html
+from nbdev.doclinks import NbdevLookup
 from nbdev.process import Processor
 from nbdev.showdoc import showdoc_nm
+
+from tools.pages import pages
 
 hidden = {'export', 'exports', 'exporti', 'hide', 'default_exp'}
 
@@ -33,10 +36,14 @@ def heading(names, module):
     others = ''.join(f'<span id="{n.lower()}"></span>' for n in names[1:])
     return mk_cell(f'[source]({url}){{style="float:right; font-size:smaller"}}{others}\n\n### {names[0]}', 'markdown')
 
+def module_of(nb):
+    "What a page exports, None for nothing"
+    return next((c.directives_['default_exp'] for c in nb.cells if 'default_exp' in c.directives_), None)
+
 class show_source(Processor):
     "Put exported definitions under headings, and drop the cells that only export or are hidden"
     def begin(self):
-        module = next((c.directives_['default_exp'] for c in self.nb.cells if 'default_exp' in c.directives_), None)
+        module = module_of(self.nb)
         res = []
         for cell in self.nb.cells:
             if cell.cell_type=='code' and cell.directives_.keys()&hidden:
@@ -44,3 +51,43 @@ class show_source(Processor):
                 if exported and (names:=names_of(cell)): res += [heading(names, module), cell]
             else: res.append(cell)
         self.nb.cells = res
+
+@cache
+def addresses():
+    "Where the page of each module stands, in reading order"
+    home = get_config().doc_url.rstrip('/')
+    return {p.module:f'{home}/{nbpath2html(p.name)}' for p in pages() if p.module}
+
+@cache
+def lookup(): return NbdevLookup()
+
+def target(name, before, module):
+    """Where a name in backticks leads, None for nowhere
+
+    A module's name leads to its page if it has a dot, or if the text before it says that it is one. A bare lower-case word is more often an
+    argument than a function of a later page, and leads to what this page or an earlier one defines, or nowhere."""
+    homes,plain = addresses(),name.removesuffix('()')
+    if name in homes and ('.' in name or re.match(r'- (Before|Next|See)\b', before) or re.search(r'\bpages? ([^.;]* and )?$', before)): return homes[name]
+    found = lookup().doc(plain)
+    if found and module and re.fullmatch('[a-z]+', name):
+        order = list(homes.values())
+        if order.index(found.partition('#')[0])>list(homes).index(module): return None
+    return found
+
+def link_names(text, module):
+    "Text of a page in which names in backticks are links, but for those in code and in links"
+    def link(m):
+        to = target(m[1], m.string[:m.start()], module)
+        return m[0] if to is None else f'[{m[0]}]({to})'
+    parts = re.split(r'(^```.*?^```|^    [^\n]*$)', text, flags=re.M|re.S)
+    parts[::2] = ['\n'.join(re.sub(r'(?<![\[`])`([^`\s]+)`(?!`)', link, l) for l in p.split('\n')) for p in parts[::2]]
+    return ''.join(parts)
+
+class add_links(Processor):
+    "Names in prose, and calls in what cells print, lead to where they are explained"
+    def begin(self): self.module = module_of(self.nb)
+
+    def cell(self, cell):
+        if cell.cell_type=='markdown': cell.source = link_names(cell.source, self.module)
+        for o in cell.get('outputs', []):
+            if md:=o.get('data', {}).get('text/markdown'): o['data']['text/markdown'] = link_names(''.join(md), 'core')

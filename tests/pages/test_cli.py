@@ -7,9 +7,11 @@ import typer
 from rich.console import Console
 import contextlib,io,re,shutil,tempfile
 from fastcore.test import *
+import torch
 from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner
+from itr_nb.reason.fast import onednn
 from itr_nb.recipes import load_recipe
 from itr_nb.runs import Run
 from itr_nb.runs import train as train_run
@@ -36,10 +38,10 @@ def shapes_folder(folder, n=20):
 
 def tiny(): return ['image.size=32', 'text.encoder=gru', 'text.min_count=1', 'model.dim=16', 'model.word_dim=8', 'train.epochs=2', 'train.batch_size=6']
 
-def cli_run(d, name='run'):
+def cli_run(d, name='run', *settings):
     os.environ['ITR_NB_HOME'] = str(Path(d)/'cache')
     if not (Path(d)/'data').exists(): (Path(d)/'data').mkdir(); shapes_folder(Path(d)/'data')
-    return itr('train', 'dual-photos', '--data', Path(d)/'data', '--out', Path(d)/name, *(x for s in tiny() for x in ('--set', s)))
+    return itr(*settings, 'train', 'dual-photos', '--data', Path(d)/'data', '--out', Path(d)/name, *(x for s in tiny() for x in ('--set', s)))
 
 def test_verbs_are_their_functions():
     with tempfile.TemporaryDirectory() as d:
@@ -91,6 +93,17 @@ def test_encode_teachers():
         said = itr('encode', '--teacher', 'image=efficientnet-lite0', '--teacher', 'size=32', '--data', shapes_folder(d), '--out', Path(d)/'t.safetensors')[1]
         assert 'teacher_image: 12 rows of width 1,280' in said
         test_eq(tuple(load_file(Path(d)/'t.safetensors')['teacher_image'].shape), (12,1280))
+
+def test_onednn():
+    matmul = torch.backends.mkldnn.matmul
+    with tempfile.TemporaryDirectory() as d:
+        code,said = cli_run(d, 'run', '--onednn')
+        test_eq((code, matmul.fp32_precision), (0, 'none'))
+        with onednn():
+            on = str(matmul.fp32_precision=='bf16')
+            same = train_run(load_recipe('dual-photos', changes_of(tiny())), str(Path(d)/'data'), Path(d)/'same', progress=False)
+        test_eq(json.loads((Path(d)/'run'/'environment.json').read_text())['onednn'], on)
+        test_eq(same.evaluate().metrics, json.loads(itr('--onednn', 'eval', Path(d)/'run', '--json')[1]))
 
 def test_changes_of():
     test_eq(changes_of(['a.b=1', 'a.c=2.5', 'a.d=true', 'a.e=gru', 'a.f=[1,2]', 'a.g=x=y']), {'a.b':1, 'a.c':2.5, 'a.d':True, 'a.e':'gru', 'a.f':[1,2], 'a.g':'x=y'})

@@ -16,6 +16,7 @@ from itr_nb.data import *
 from itr_nb import builtin
 from itr_nb.augment import *
 from itr_nb.encoders import *
+from itr_nb.unicom import image_model_of
 from itr_nb.glove import *
 from itr_nb.features import *
 from itr_nb.similarity import *
