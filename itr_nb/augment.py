@@ -87,8 +87,9 @@ class EvalView:
         size:int=224, # Side of the square, in pixels
         scaling:tuple=IMAGENET, # Mean and deviation of each colour
         resize:int|None=None, # Shorter side before the cut; 8/7 of `size` if not given, which is 256 for 224
+        resample:Image.Resampling=Image.Resampling.BILINEAR, # How pixels are mixed
     ):
-        self.size,self.scaling,self.resize = size,scaling,round(size*8/7) if resize is None else resize
+        self.size,self.scaling,self.resample,self.resize = size,scaling,resample,round(size*8/7) if resize is None else resize
         if not 1<=self.size<=self.resize: raise ArgumentError('size, resize', '1 <= size <= resize', (size,self.resize))
 
     def __call__(self,
@@ -96,5 +97,5 @@ class EvalView:
     )->Float[Tensor, "3 s s"]: # s = `size`
         w,h = (max(self.resize, int(n*self.resize/min(image.size))) for n in image.size)
         left,top = round((w-self.size)/2),round((h-self.size)/2)
-        image = to_rgb(image).resize((w,h), Image.Resampling.BILINEAR)
+        image = to_rgb(image).resize((w,h), self.resample)
         return to_pixels(image.crop((left, top, left+self.size, top+self.size)), self.scaling)

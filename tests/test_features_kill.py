@@ -9,6 +9,8 @@ from common import root
 from PIL import Image
 from safetensors.torch import load_file
 
+from itr_nb.unicom import Unicom
+
 setup = '''
 import json,os,signal,sys,time
 from pathlib import Path
@@ -95,14 +97,22 @@ except OSError as e: print(json.dumps([e.errno, sorted(p.name for p in Path(sys.
     out,_ = child(code, tmp_path/'a').communicate(timeout=120)
     assert json.loads(out)==[errno.EFBIG, []]
 
-def test_teachers_killed_and_asked_again(tmp_path):
+def unicom_file(path):
+    "A file of Unicom's layout, large enough that its 188 pictures after the first shard take a while"
+    torch.manual_seed(0)
+    torch.save(Unicom(size=64, patch=8, width=192, depth=2, hidden=768, dim=64).half().state_dict(), path)
+    return path
+
+@pytest.mark.parametrize('teacher', ['efficientnet-lite0', 'unicom'])
+def test_teachers_killed_and_asked_again(teacher, tmp_path):
     "`itr encode --teacher` is killed after its first shard of images; the second call takes that up, and its file is that of a call that was never killed"
+    if teacher=='unicom': teacher = unicom_file(tmp_path/'unicom.pt')
     rng = np.random.default_rng(0)
     (tmp_path/'photos').mkdir()
     for k in range(700): Image.fromarray(rng.integers(0, 256, (8,8,3), dtype=np.uint8)).save(tmp_path/'photos'/f'{k}.png')
     (tmp_path/'photos'/'captions.csv').write_text('\n'.join(['image,caption,split', *(f'{k}.png,shade number {k},train' for k in range(700))]))
     def command(home, out):
-        args = [Path(sys.executable).with_name('itr'), 'encode', '--teacher', 'image=efficientnet-lite0', '--teacher', 'size=32', '--data', 'photos', '--out', out]
+        args = [Path(sys.executable).with_name('itr'), 'encode', '--teacher', f'image={teacher}', '--teacher', 'size=32', '--data', 'photos', '--out', out]
         return subprocess.Popen(list(map(str, args)), cwd=tmp_path, env={**os.environ, 'ITR_NB_HOME':str(tmp_path/home), 'OMP_NUM_THREADS':'1', 'PYTHONPATH':str(root)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     p = command('a', 'killed.safetensors')
     wait_for(lambda: shards(tmp_path/'a'))

@@ -75,6 +75,9 @@ def test_views():
         test_close(line(EvalView(scaling=((0.,)*3,(1.,)*3))(im))[[0,-1]], torch.tensor([144/512,368/512]), eps=.005)
     whole = TrainView(64, ((0.,)*3,(1.,)*3), scale=(1.,1.), ratio=(1.,1.), flip=1.)(Image.fromarray(np.repeat(np.arange(64, dtype=np.uint8)[None], 64, 0)))
     test_close(whole[0,5]*255, torch.arange(63,-1,-1).float(), eps=1e-3)
+    stripes,raw = Image.fromarray(np.repeat(np.arange(8, dtype=np.uint8)[None]%2*90+80, 8, 0)),((0.,)*3,(1.,)*3)
+    for how in (Image.Resampling.NEAREST, Image.Resampling.BICUBIC): test_eq(EvalView(12, raw, 12, how)(stripes), to_pixels(stripes.resize((12,12), how), raw))
+    test_eq(EvalView(12, raw, 12)(stripes), to_pixels(stripes.resize((12,12), Image.Resampling.BILINEAR), raw))
     clear = Image.new('RGBA', (9,9), (0,0,0,0))
     test_close(EvalView(4, ((0.,)*3,(1.,)*3))(clear), torch.ones(3,4,4))
 

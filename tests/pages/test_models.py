@@ -18,6 +18,7 @@ from itr_nb.reason.joint import *
 from itr_nb.reason.knowledge import *
 from itr_nb.reason.matching import *
 from itr_nb.lightweight import *
+from itr_nb.unicom import image_model_of
 from itr_nb.losses.cusa import Head
 from itr_nb.learner import misfits
 from itr_nb.callbacks import load_weights,save_weights

@@ -21,9 +21,15 @@ from itr_nb.core import l2norm
 from itr_nb.losses.cusa import CSALoss,USALoss,teacher_cosines
 from itr_nb.losses.infonce import InfoNCE
 from itr_nb.scenes import load_scenes
+from itr_nb.unicom import Unicom,image_model_of
 
 class Evil:
     def __reduce__(self): return print, ('your files are mine',)
+
+def small_unicom(path, seed=0):
+    torch.manual_seed(seed)
+    torch.save({k:x.half() for k,x in Unicom(size=16, patch=4, width=64, depth=1, hidden=16, dim=6).state_dict().items()}, path)
+    return image_model_of(dict(encoder=str(path)))
 
 class Colours(nn.Module):
     dim,fingerprint = 3,'colours'
@@ -139,3 +145,15 @@ def test_online_teachers():
     test_close(toy.batch.teacher_image, torch.tensor(np.stack([cached.teacher_image[i] for i in (3,0)])), eps=1e-5)
     test_close(toy.batch.teacher_text, torch.tensor(np.stack([cached.teacher_text[j] for j in (7,0)])), eps=1e-5)
     assert not toy.batch.teacher_image.requires_grad
+
+def test_unicom_teaches():
+    p = plain(6)
+    with tempfile.TemporaryDirectory() as d:
+        teacher = small_unicom(Path(d)/'w.pt')
+        cached = with_teachers(dict(train=p), teacher, home=d, progress=False)['train'].teacher_image
+        cb,toy = OnlineTeachersCB(p, teacher),type('Toy', (), dict(device='cpu', batch=Batch(image_id=torch.tensor([103,100]), caption_id=torch.tensor([7,0]))))()
+        cb.before_fit(toy); cb.before_batch(toy)
+        test_close(toy.batch.teacher_image, torch.tensor(np.stack([cached[i] for i in (3,0)])), eps=1e-5)
+        assert toy.batch.teacher_image.std()>1e-3
+        other = with_teachers(dict(train=p), small_unicom(Path(d)/'w.pt', 1), home=d, progress=False)['train'].teacher_image
+        assert abs(other[0]-cached[0]).max()>1e-3, 'another network, another cache'
