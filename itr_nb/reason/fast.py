@@ -207,12 +207,17 @@ class FastSGRAF:
 
     def at_once(self, device): return self.rows or (1024 if device.type=='cpu' else 2**17)
 
+    @property
+    def narrow(self)->bool: return self.use_local and self.similarity=='vector' # Is a fast form in the place of `nodes`?
+    @property
+    def folded(self)->bool: return self.kind=='SGR' and self.use_global # And in the place of `gather`?
+
     def nodes(self,
         images:ImageStates, # Images
         texts:TextStates, # Captions
     )->tuple[Float[Tensor, "a t n m"],Bool[Tensor, "a t n"]]: # As `SGRAFScorer.nodes`
         "Global and local similarities"
-        if not self.use_local or self.similarity=='cosine': return self.scorer.nodes(images, texts)
+        if not self.narrow: return self.scorer.nodes(images, texts)
         for name,x in (('images', images), ('texts', texts)): check_shape(x.local, f'{name}.local', f'{len(x)} n {self.dim}')
         sides,fc = [(images.local, images.mask), (texts.local, texts.mask)],self.compare_local.fc
         (v,vm),(q,qm) = sides if self.direction=='t2i' else sides[::-1]
@@ -230,8 +235,21 @@ class FastSGRAF:
         masks:list[Tensor], # (a t n) of each group
     )->list[Tensor]: # (a t m) of each group
         "One vector a pair, the graph folded"
-        if self.kind!='SGR' or not self.use_global: return self.scorer.gather(nodes, masks)
+        if not self.folded: return self.scorer.gather(nodes, masks)
         return [reason_folded(self.reason, s, m, self.at_once(s.device)) for s,m in zip(nodes, masks)]
+
+# %% ../../nbs/27_reason.fast.ipynb #aeca2ef9
+@patch
+def pair_bytes(self:FastSGRAF,
+    regions:int, # Regions of an image
+    words:int, # Words of a caption
+    dim:int, # Width of a vector
+    itemsize:int, # Bytes of a number
+)->int: # Bytes that one pair takes while it is scored without a graph
+    "What blocks are planned with; the borrowed count where a borrowed form stays"
+    if not self.narrow or self.kind=='SGR' and not self.folded: return self.scorer.pair_bytes(regions, words, dim, itemsize)
+    n = words if self.direction=='t2i' else regions
+    return itemsize*(n+1)*self.sim_dim*(1+len(self.reason.steps) if self.folded else 2)
 
 # %% ../../nbs/27_reason.fast.ipynb #059f1a62
 @patch
