@@ -120,7 +120,7 @@ class EfficientNetLite(nn.Module):
         if variant not in LITE_VARIANTS: raise ArgumentError('variant', f'one of {sorted(LITE_VARIANTS)}', variant)
         width,depth,trained_size = LITE_VARIANTS[variant]
         self.variant,self.size,self.grid = variant,trained_size if size is None else size,grid
-        if self.size<32: raise ArgumentError('size', 'at least 32 pixels', size)
+        if not isinstance(self.size, int) or self.size<32: raise ArgumentError('size', 'at least 32 pixels, a whole number', size)
         shapes = lite_blocks(width, depth)
         self.stem = ConvNorm(3, 32, 3, 2)
         self.blocks = nn.Sequential(*(InvertedResidual(*s) for s in shapes))

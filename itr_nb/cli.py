@@ -42,13 +42,15 @@ def settings(
 # %% ../nbs/70_cli.ipynb #36eeaaa3
 def changes_of(
     sets:list[str], # Like train.epochs=2
+    option:str='--set', # Whose values they are, for the error
+    such:str='train.epochs=2', # A good one, for the error
 )->dict: # Dotted key -> value: a number, true, false, a list or a text
-    "Read `--set KEY=VALUE` options"
+    "Read the values of an option KEY=VALUE"
     def value(x):
         try: return json.loads(x)
         except json.JSONDecodeError: return x
     for s in sets:
-        if '=' not in s: raise typer.BadParameter(f'{s!r}: expected KEY=VALUE, such as train.epochs=2', param_hint='--set')
+        if '=' not in s: raise typer.BadParameter(f'{s!r}: expected KEY=VALUE, such as {such}', param_hint=option)
     return {k:value(v) for k,v in (s.split('=', 1) for s in sets)}
 
 # %% ../nbs/70_cli.ipynb #4dc944f9
@@ -94,8 +96,9 @@ def evaluate(
     name,_,folder = data.partition(':')
     if name in benchmarks.BENCHMARKS:
         if len(run)>1: raise typer.BadParameter(f'{name} compares the vectors of one run', param_hint='RUN')
+        if not folder: raise typer.BadParameter(f'{data!r}: expected {name}:DIR, the folder that the set was unpacked into', param_hint='--data')
         numbers = runs.Run.load(run[0]).benchmark(name, folder)
-        said = markdown_table([['', name], *([k, f'{v:.1f}'] for k,v in numbers.items())])
+        said = markdown_table([['', name], *([k, f'{v:.1f}' if isinstance(v, float) else f'{v:,}'] for k,v in numbers.items())])
     else:
         report = runs.evaluate_runs([runs.Run.load(r) for r in run], data or None, images, split, protocol, full, rerank, precision)
         numbers,said = report.metrics() if full else report.metrics,str(report)
@@ -111,12 +114,12 @@ def encode(
     images:Images=None,
     split:Annotated[str, typer.Option(help='train, val or test; test by default, train for teachers.')]='',
 ):
-    "Write the vectors of a split: `images` (n d) and `texts` (m d), with names and captions in the file's metadata. Or, with --teacher, extract the features of frozen teachers for soft labels."
+    "Write the vectors of a split: `images` (n d) and `texts` (m d), `images_own` and `texts_own` of a model with heads for one modality, with names and captions in the file's metadata. Or, with --teacher, extract the features of frozen teachers for soft labels."
     if (run is None)==(not teacher): raise typer.BadParameter('give RUN or --teacher KEY=VALUE, one of the two')
     if out is None if run else not data: raise typer.BadParameter('--out is needed' if run else '--data is needed')
     from itr_nb import runs
     if run: return show(str(runs.Run.load(run).encode(out, data or None, images, split or 'test')))
-    pairs = runs.encode_teachers(changes_of(teacher), data, out, images, split or 'train')
+    pairs = runs.encode_teachers(changes_of(teacher, '--teacher', 'image=efficientnet-lite2'), data, out, images, split or 'train')
     for side in ('image','text'):
         rows = getattr(pairs, f'teacher_{side}')
         if rows is not None: show(f'teacher_{side}: {len(rows):,} rows of width {len(rows[0]):,}, {pairs.name} {pairs.split}')

@@ -105,7 +105,7 @@ def with_own_heads(
     "Give a model heads for comparisons within a modality"
     if type(model).unimodal is not RetrievalModel.unimodal: raise ArgumentError('model', 'one without vectors for its own modality', type(model).__name__)
     model.own_heads = OwnHeads(model.width, **kw)
-    model.config = model.config|{'own_heads':kw}
+    model.config = getattr(model, 'config', {})|{'own_heads':kw}
     return model
 
 # %% ../nbs/60_models.ipynb #2a7b6a55
@@ -263,7 +263,7 @@ def save_model(
     folder:str|Path, # Made if it is not there; gets `config.json` and `model.safetensors`
 )->Path: # The folder
     "Write a model as arguments and numbers; an older model there is replaced only by a whole one"
-    if not hasattr(model, 'config'): raise ArgumentError('model', f'a model built by one of {sorted(FACTORIES)}', type(model).__name__)
+    if 'model' not in getattr(model, 'config', {}): raise ArgumentError('model', f'a model built by one of {sorted(FACTORIES)}; `save_weights` keeps the numbers of any other', type(model).__name__)
     folder = Path(folder)
     save_weights(model, folder/'model.safetensors')
     with atomic_path(folder/'config.json') as tmp: tmp.write_text(json.dumps(model.config, indent=1), encoding='utf-8')

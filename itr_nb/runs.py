@@ -253,12 +253,15 @@ def encode(self:Run,
     images:str|Path|None=None, # Its image folder
     split:str='test', # Which split
 )->Path: # `path`
-    "Write the vectors of a split: `images` (n d) and `texts` (m d); names, captions and ids in the metadata"
+    "Write the vectors of a split: `images` (n d) and `texts` (m d), and as `images_own`, `texts_own` those for one modality where the model has others for it; names, captions and ids in the metadata"
     data = self.data if spec is None else self.open(spec, images)
     i,t = encode_split(self.model, data, split)
     p = data.splits[split]
     meta = dict(image_names=p.image_names, captions=p.captions, image_id=p.image_id.tolist(), image_of=p.image_of.tolist())
-    with atomic_path(path) as tmp: save_file({'images':i.glob.cpu().contiguous(), 'texts':t.glob.cpu().contiguous()}, tmp, metadata={k:json.dumps(v) for k,v in meta.items()})
+    x = dict(images=i.glob, texts=t.glob)
+    with torch.no_grad(): own = dict(images_own=unimodal_vectors(self.model, i), texts_own=unimodal_vectors(self.model, t))
+    if own['images_own'] is not i.glob: x |= own
+    with atomic_path(path) as tmp: save_file({k:v.cpu().contiguous() for k,v in x.items()}, tmp, metadata={k:json.dumps(v) for k,v in meta.items()})
     return Path(path)
 
 # %% ../nbs/64_runs.ipynb #f138b2e3
@@ -301,6 +304,7 @@ def encode_teachers(
     splits = open_data(spec, images)
     if split not in splits: raise ArgumentError('split', f'one of {list(splits)}', split)
     if not any(teacher.get(k) for k in ('image','text')): raise ArgumentError('teacher', 'image=…, text=…, or both', teacher)
+    if strange := [k for k in teacher if k not in TABLES['teacher']]: raise ArgumentError('teacher', f'keys among {sorted(TABLES["teacher"])}', strange[0])
     pairs = teach({**teacher, 'online':False}, splits, home, progress, (split,))[split]
     if path is not None: save_teachers(path, pairs)
     return pairs

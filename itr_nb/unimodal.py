@@ -36,6 +36,7 @@ def label_ranks(
     for name,v,y in (('x',x,labels), ('gallery',g,gy)):
         check_finite(check_shape(v, name, f'n {x.shape[-1]}'), name)
         if len(y)!=len(v) or not len(v): raise ArgumentError(f'labels of {name}', f'{len(v)} labels, one a vector', len(y))
+        if np.asarray(y).dtype.kind not in 'iu': raise ArgumentError(f'labels of {name}', 'whole numbers; of names, `np.unique(names, return_inverse=True)[1]` makes them', y[0])
     y,gy = (torch.as_tensor(l, device=x.device) for l in (labels,gy))
     x,g = l2norm(x),l2norm(g)
     ranks,asked = [],[]

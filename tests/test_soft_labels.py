@@ -1,22 +1,25 @@
 """Soft labels beside the loss of every model: some steps of training, the loss falls, and heads, temperatures and encoders learn
 
-The models are those of the registry, so a new one is tried as soon as it is there."""
+The models are those of the registry, so a new one is tried as soon as it is there, and a network of X-VLM's shape, which a user brings."""
 import inspect
 
 import numpy as np
 import pytest
 import torch
+from pages.test_fusion import small_xvlm
 
 from itr_nb.core import Batch,seed_everything
+from itr_nb.fusion import ITMLoss,xvlm
 from itr_nb.learner import Callback,Learner
 from itr_nb.losses.cusa import CSALoss,USALoss
 from itr_nb.losses.infonce import InfoNCE,Temperature
 from itr_nb.losses.triplet import TripletLoss
-from itr_nb.models import FACTORIES
+from itr_nb.models import FACTORIES,with_own_heads
+from itr_nb.pretrained import OwnHeadsUSA
 from itr_nb.recipes import brings_inputs
 
 small = dict(image_dim=10, dim=16, word_dim=8, sim_dim=8, dropout=0., text='gru')
-kinds = [(name, kind) for name in sorted(FACTORIES) for kind in (('SGR','SAF','joint') if name=='sgraf' else (None,))]
+kinds = [(name, kind) for name in sorted(FACTORIES) for kind in (('SGR','SAF','joint') if name=='sgraf' else (None,))]+[('xvlm', None)]
 
 class Pairs:
     "Two batches of eight pairs that share a hidden cause with their teachers' features; regions, and pixels of the same"
@@ -40,6 +43,7 @@ def architecture(name):
 
 def build(name, kind):
     "The smallest model of a factory"
+    if name=='xvlm': return xvlm(small_xvlm(), 12)
     if brings_inputs(name):
         seed_everything(0)
         return FACTORIES[name](architecture=architecture(name))
@@ -73,6 +77,21 @@ def test_trains(name, kind, own, added):
     still = [k for k,p in loss.named_parameters() if torch.equal(p, start[k])]
     assert not still and {f'loss.{k}' for k in start}<=watch.seen, f'no gradient reached {still}'
     for sides in (('image_','vision'), ('text_',)): assert any(k.startswith('model.') and any(s in k for s in sides) for k in watch.seen), watch.seen
+
+@pytest.mark.parametrize('soft', [0., .3])
+@pytest.mark.parametrize('name', ['blip', 'xvlm'])
+def test_matching(name, soft, tmp_path):
+    "As CUSA trains X2VLM: contrast, matching whose targets may be soft, and heads in the model; stopped and resumed it goes on as if it had not stopped"
+    def learner(*callbacks):
+        model = with_own_heads(build(name, None))
+        return Learner(model, Pairs(), InfoNCE(.2)+ITMLoss(model, soft=soft)+.75*OwnHeadsUSA(model), lr=3e-3, callbacks=callbacks)
+    watch = Watch()
+    whole = learner(watch).fit(15)
+    assert np.mean(watch.losses[-4:])<np.mean(watch.losses[:4]), watch.losses
+    for part in ('text_encoder','vision','vision_proj','text_proj','itm_head','own_heads.image','own_heads.text'): assert any(f'.{part}' in k for k in watch.seen), part
+    learner().fit(6).save(tmp_path/'part.safetensors')
+    rest = learner().fit(15, resume=tmp_path/'part.safetensors')
+    for k,x in whole.model.state_dict().items(): assert torch.equal(x, rest.model.state_dict()[k]), k
 
 @pytest.mark.parametrize('kind', ['SGR', 'SAF'])
 def test_before_the_sigmoid(kind):

@@ -221,7 +221,7 @@ def test_strict_names():
 def test_builtin_edges():
     test_fail(lambda: load('flickr'), contains='name: expected one of emoji, scenes')
     test_fail(lambda: efficientnet_lite(7), contains='variant: expected one of [0, 1, 2]')
-    test_fail(lambda: EfficientNetLite(0, 16), contains='size: expected at least 32')
+    for size in (16, 99.5, 'big'): test_fail(lambda: EfficientNetLite(0, size), contains='size: expected at least 32')
     test_fail(lambda: EfficientNetLite(0, 64)(torch.zeros(3,64,64)), contains='pixels')
     test_fail(lambda: EfficientNetLite(0, 64).preprocess([Image.new('RGB', (0,5))]), contains='at least one pixel')
     text = minilm()

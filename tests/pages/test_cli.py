@@ -85,7 +85,9 @@ def test_eval_within_a_modality():
         want = Run.load(Path(d)/'run').benchmark('cub', Path(d)/'cub')
         test_eq(json.loads(itr('eval', Path(d)/'run', '--data', f'cub:{d}/cub', '--json')[1]), want)
         assert 'i2i_r1' in itr('eval', Path(d)/'run', '--data', f'cub:{d}/cub')[1]
+        assert ['i2i_queries','6'] in [l.replace('|', ' ').split() for l in itr('eval', Path(d)/'run', '--data', f'cub:{d}/cub')[1].splitlines()]
         test_eq(itr('eval', Path(d)/'run', Path(d)/'run', '--data', f'cub:{d}/cub')[0], 2)
+        test_eq(itr('eval', Path(d)/'run', '--data', 'cub:')[0], 2)
 
 def test_encode_teachers():
     with tempfile.TemporaryDirectory() as d:
@@ -107,6 +109,7 @@ def test_onednn():
 
 def test_changes_of():
     test_eq(changes_of(['a.b=1', 'a.c=2.5', 'a.d=true', 'a.e=gru', 'a.f=[1,2]', 'a.g=x=y']), {'a.b':1, 'a.c':2.5, 'a.d':True, 'a.e':'gru', 'a.f':[1,2], 'a.g':'x=y'})
+    test_fail(lambda: changes_of(['image'], '--teacher', 'image=x'), contains='such as image=x')
 
 def plain(text): return re.sub(r'[─╭╮╰╯│]+', ' ', re.sub(r'\x1b\[[0-9;]*m', '', text))
 

@@ -141,6 +141,16 @@ def test_soft_labels():
         csv.write_text(csv.read_text().replace('a small', 'one small'))
         with expect_fail(ArgumentError, 'another data set'): go('other', image=str(file))
 
+def test_vectors_of_own_heads():
+    with tempfile.TemporaryDirectory() as d:
+        plain,d = tiny_run(d),Path(d)
+        run = train(soft(), plain.spec, d/'soft', home=d/'cache', progress=False)
+        saved,of = load_file(run.encode(d/'vectors.safetensors')),run.data.splits['test'].image_of
+        test_eq(label_report(saved['texts_own'], of, name='t2t'), run.judge().unimodal)
+        assert saved['images_own'].shape==saved['images'].shape and not torch.allclose(saved['images_own'], saved['images'], atol=.01)
+        test_eq(set(load_file(plain.encode(d/'plain.safetensors'))), {'images','texts'})
+        with expect_fail(ArgumentError, 'keys among'): encode_teachers(dict(image='efficientnet-lite0', siez=32), plain.spec, home=d/'cache')
+
 def search_ref(run, query, k):
     scored = []
     for name,im in zip(run.data.splits['test'].image_names, open_data(run.spec)['test'].images):

@@ -146,7 +146,7 @@ def test_judged_by_coco():
 
 def test_refused():
     x,y = torch.rand(4, 3),torch.arange(4)
-    for bad in ((x*torch.nan, y), (x, y[1:]), (x, y, x), (x, y, x[:,:2], y), (x[:0], y[:0]), (x, y, x, y[:2])):
+    for bad in ((x*torch.nan, y), (x, y[1:]), (x, list('aabb')), (x, y/2), (x, y, x), (x, y, x[:,:2], y), (x[:0], y[:0]), (x, y, x, y[:2])):
         with expect_fail(ArgumentError): label_ranks(*bad)
 
 def turned(c): return torch.stack([c, (1-c**2).sqrt()], 1)
