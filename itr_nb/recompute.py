@@ -83,6 +83,16 @@ def pairs(self:SGRAFScorer,
     s,m = torch.vmap(nodes)(images.glob, images.local, images.mask, texts.glob, texts.local, texts.mask)
     return self.read(self.gather([s], [m])[0]).squeeze(1)
 
+@patch
+def listed_bytes(self:SGRAFScorer,
+    regions:int, # Regions of an image
+    words:int, # Words of a caption
+    dim:int, # Width of a vector
+    itemsize:int, # Bytes of a number
+)->int: # Bytes that one pair of a list takes with its graph
+    "What lists are cut with: a pair of a list has its states, and their gradients, for itself"
+    return GRAPH*self.pair_bytes(regions, words, dim, itemsize)+2*(regions+words)*dim*itemsize
+
 @patch(as_prop=True)
 def couples(self:SGRAFScorer)->str|None: # None: every pair for itself; 'images': the images of a caption hang together; 'all': everything does
     "What must be scored together: a batch norm that trains couples pairs"
@@ -106,7 +116,7 @@ def active_pieces(
     for w in length[active.any(0)].unique().tolist():
         t,i = (active & (length==w)).T.nonzero(as_tuple=True)
         if hasattr(scorer, 'pairs'):
-            k = max(1, budget//(pair_cost(scorer, images)(w)+2*(r+w)*d*images.local.element_size()))
+            k = max(1, budget//scorer.listed_bytes(r, w, d, images.local.element_size()))
             yield from (Piece(a, b, w, True) for a,b in zip(i.split(k), t.split(k)))
         else:
             columns,k = t.unique_consecutive(return_counts=True)
@@ -188,7 +198,7 @@ class Recompute(torch.autograd.Function):
 
 # %% ../nbs/26_recompute.ipynb #aee1d3f3
 def recompute(
-    scorer:Callable[[ImageStates,TextStates],Tensor], # Scores (i t) of any images with any texts, blind to padding; may offer `pairs`, `couples`, `pair_bytes`
+    scorer:Callable[[ImageStates,TextStates],Tensor], # Scores (i t) of any images with any texts, blind to padding; may offer `pairs` with `listed_bytes`, `couples`, `pair_bytes`
     images:ImageStates, # All images
     texts:TextStates, # All captions
     budget:int=2**27, # Bytes that a piece may take with its graph, by the count of `pair_bytes`
