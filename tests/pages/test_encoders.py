@@ -255,6 +255,9 @@ def test_transformers_text():
         test_eq(len(TransformersText(d, 5, layers=1).model.encoder.layer), 1)
         test_eq(Subwords(d).fingerprint(), pieces.fingerprint())
         x.sum().backward()
+        again = TransformersText(enc.config, 5).eval()
+        again.load_state_dict(enc.state_dict())
+        assert torch.equal(again(Batch.of(tokens=tokens))[0], x)
         assert enc.model.embeddings.word_embeddings.weight.grad.abs().sum()>0, 'it is trained along'
         with expect_fail(ArgumentError, 'layers: expected 1 to 3'): TransformersText(d, 5, layers=4)
         with expect_fail(ArgumentError, 'batch.tokens: expected ids from 0 to 7'): enc(Batch.of(tokens=torch.tensor([[2,9,3]])))
