@@ -26,10 +26,14 @@ from .core import *
 def xavier_linear(
     in_dim:int, # Width of the input
     out_dim:int, # Width of the output
+    bias:bool=True, # Learn a bias? If not it stays zero, and is neither counted nor saved
 )->nn.Linear: # Weights uniform within ±sqrt(6/(in_dim+out_dim)), bias zero
     "The linear layer of SCAN and SGRAF: Xavier-uniform weight, zero bias"
     fc = nn.Linear(in_dim, out_dim)
     nn.init.xavier_uniform_(fc.weight); nn.init.zeros_(fc.bias)
+    if not bias:
+        del fc.bias
+        fc.register_buffer('bias', torch.zeros(out_dim), persistent=False)
     return fc
 
 # %% ../nbs/10_encoders.ipynb #39114e41
@@ -102,8 +106,9 @@ def check_tokens(
     batch:Batch, # With `tokens` and perhaps `word_mask`
     vocab_size:int, # Words in the vocabulary
 )->tuple[Tensor,Tensor]: # Tokens (b w) and mask (b w)
-    "The token ids of a batch; raises `ArgumentError` for an empty caption, a gap, or an id outside the vocabulary"
+    "The token ids of a batch; raises `ArgumentError` for an empty caption, a gap, an id outside the vocabulary, or numbers that are no ids"
     tokens = check_shape(batch.tokens, 'batch.tokens', 'b w')
+    if tokens.is_floating_point() or tokens.dtype==torch.bool: raise ArgumentError('batch.tokens', 'word ids, which are whole numbers', tokens)
     mask = tokens!=0 if batch.word_mask is None else batch.word_mask
     good = mask.any(1) & (mask[:,:-1] | ~mask[:,1:]).all(1)
     if not good.all(): raise ArgumentError('batch.word_mask', 'at least one token a row, the real ones first', f'rows {(~good).nonzero().flatten().tolist()[:9]} otherwise')

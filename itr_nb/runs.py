@@ -365,7 +365,7 @@ def sheet(self:Run,
     part = RetrievalData({split:self.data.splits[split].subset(range(len(pictures.images)))}, self.vocab, image_transform=self.views)
     with judging(self.model): sims = all_pairs(self.model.score, *encode_split(self.model, part, split))
     rank_sheet(pictures.images, pictures.captions, sims, torch.as_tensor(pictures.image_of), torch.as_tensor(pictures.image_id),
-        title=title or f'{self.recipe.name} on {pictures.name}, {split}', path=path)
+        title=title or f'{self.recipe.name} on {pictures.name}, {split}', path=path, credit=pictures.credit)
     return Path(path)
 
 # %% ../nbs/64_runs.ipynb #650bffe1
@@ -415,7 +415,7 @@ def explain(self:Run,
     weights,edges = next((x.weights for x in es if x.weights is not None), None),next((x.edges for x in es if x.edges), [])
     picture,where = shown_regions(self.image_model, pairs.images[row], n, data.boxes[0] if data.boxes is not None else None)
     return HoverCard(picture, spoken(text, self.vocab, int(texts.mask.sum())), e.attention if t2i else e.attention.T, **where,
-        weights=weights if t2i else None, edges=edges if t2i else [], score=sum(x.score for x in es)/len(es), title=pairs.image_names[row])
+        weights=weights if t2i else None, edges=edges if t2i else [], score=sum(x.score for x in es)/len(es), title=pairs.image_names[row], credit=pairs.credit([row]))
 
 # %% ../nbs/64_runs.ipynb #69dc3db9
 def spoken(
