@@ -264,8 +264,10 @@ def ckstn(
     words = text_encoder(text, vocab_size if text_dim is None else text_dim, dim, word_dim, dropout, bert, bert_layers)
     reason = lambda: LightweightTransformer(dim, layers, heads, reduction, activation, dropout)
     adapter = lambda: CKA(dim, style_layers, reading, gate=gate, adjust=adjust, knowledge=knowledge)
-    return CKSTN((BoxRegionEncoder if boxes else RegionEncoder)(image_dim, dim), words, reason(), reason(), adapter(), adapter(),
+    model = CKSTN((BoxRegionEncoder if boxes else RegionEncoder)(image_dim, dim), words, reason(), reason(), adapter(), adapter(),
         CKO(dim, units, update, scale) if knowledge else None, MatchingScorer(reduce, skip, padding))
+    if text=='bert': model.config = dict(bert=words.config)
+    return model
 
 # %% ../nbs/60_models.ipynb #b242c498
 def save_model(

@@ -151,7 +151,7 @@ def vocab_of(
     "What turns the captions of a run into ids"
     if (folder/'vocab.json').exists(): return Vocab.load(folder/'vocab.json')
     if recipe.text['encoder']=='own': return PretrainedInputs.load(folder/'inputs')
-    return Subwords(recipe.text['name']) if recipe.text['encoder']=='bert' else None
+    return Subwords(folder/'inputs') if recipe.text['encoder']=='bert' else None
 
 # %% ../nbs/64_runs.ipynb #80547503
 @dataclass
@@ -490,7 +490,7 @@ def describe(run:Run): # Not yet trained
     "Write what a run is before it begins, so that an interrupted one can be read and resumed"
     run.folder.mkdir(parents=True, exist_ok=True)
     if isinstance(run.vocab, Vocab): run.vocab.save(run.folder/'vocab.json')
-    if isinstance(run.vocab, PretrainedInputs): run.vocab.save(run.folder/'inputs')
+    if isinstance(run.vocab, (PretrainedInputs, Subwords)): run.vocab.save(run.folder/'inputs')
     data = {s:dict(images=len(p.images), captions=len(p), fingerprint=p.fingerprint()) for s,p in run.data.splits.items()}
     write_json(run.folder/'data.json', dict(data=run.spec, images=run.images, splits=data))
     write_json(run.folder/'environment.json', environment())

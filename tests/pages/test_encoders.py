@@ -268,6 +268,16 @@ def test_transformers_text():
         with expect_fail(ArgumentError, 'batch.tokens: expected word ids'): enc(Batch.of(tokens=torch.rand(1, 3)))
     with expect_fail(FileNotFoundError): Subwords('no/such/folder')
 
+def test_text_model_of_a_configuration():
+    with tempfile.TemporaryDirectory() as d:
+        pieces,enc = Subwords(save_tiny_bert(d)),TransformersText(d, 5, layers=2).eval()
+        pieces.save(Path(d)/'kept')
+        test_eq(Subwords(Path(d)/'kept').fingerprint(), pieces.fingerprint())
+    again = TransformersText(json.loads(json.dumps(enc.config)), 5, layers=2).eval()
+    again.load_state_dict(enc.state_dict())
+    batch = Batch.of(tokens=torch.tensor([pieces.encode('man bites dog')]))
+    assert torch.equal(again(batch)[0], enc(batch)[0])
+
 def test_encoders_by_hand():
     enc = RegionEncoder(4, 2).requires_grad_(False)
     enc.fc.weight.copy_(torch.eye(2,4))
