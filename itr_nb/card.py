@@ -169,7 +169,7 @@ def region_boxes(
     grid:tuple[int,int]|None=None, # Rows and columns of cells, where there are no boxes
 )->np.ndarray: # (r 4) x1 y1 x2 y2, 0..1
     "Where each region lies. Refuses both or none of boxes and grid, and another number of regions"
-    if (boxes is None)==(grid is None): raise ArgumentError('boxes', 'boxes or a grid, one of the two', (boxes,grid))
+    if (boxes is None)==(grid is None): raise ArgumentError('boxes', 'boxes or a grid, one of the two', 'neither' if boxes is None else 'both')
     if grid is not None:
         y,x = np.mgrid[:grid[0],:grid[1]].reshape(2, -1)
         boxes = np.stack([x/grid[1], y/grid[0], (x+1)/grid[1], (y+1)/grid[0]], 1)

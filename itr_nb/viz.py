@@ -250,7 +250,7 @@ def spotlight(
 )->tuple[np.ndarray,np.ndarray]: # Picture (h w 3) in 0..1, and the light (h w) in 0..1
     "Fade what has little weight. Refuses weights that do not fit the regions, and negative ones"
     w = check_finite(check_shape(torch.as_tensor(weights).detach().float().cpu(), 'weights', 'regions'), 'weights')
-    if (boxes is None)==(grid is None): raise ArgumentError('boxes', 'boxes or a grid, one of the two', (boxes,grid))
+    if (boxes is None)==(grid is None): raise ArgumentError('boxes', 'boxes or a grid, one of the two', 'neither' if boxes is None else 'both')
     n = len(boxes) if grid is None else grid[0]*grid[1]
     if len(w)!=n: raise ArgumentError('weights', f'{n} weights, one a region', w)
     if (w<0).any(): raise ArgumentError('weights', 'weights of 0 or more', float(w.min()))

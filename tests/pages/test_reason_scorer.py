@@ -119,6 +119,11 @@ def test_scorer_equals_definition():
         test_close(scorer(images, texts), torch.tensor(scorer_ref(scorer, images, texts, **kw), dtype=torch.double), eps=1e-7)
         assert scorer(images, texts).std()>1e-4, kw
 
+def test_as_printed():
+    left = lambda kind: [k for k,_ in SGRAFScorer(kind, 4, 3, bias=False).named_parameters() if 'bias' in k]
+    test_eq((left('SGR'), left('SAF')), (['head.bias'], ['reason.bn.bias','head.bias']))
+    test_eq([SGRAFScorer('SAF', 4, 3, saf_unit=unit).reason.unit for unit in (True,False)], [True,False])
+
 def test_scorer_gradcheck():
     images,texts = some_images([2,3], seed=1),some_texts([1,2,2])
     for kind in ('SGR','SAF','none'):
