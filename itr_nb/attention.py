@@ -54,9 +54,10 @@ class RegionNorm(nn.BatchNorm1d):
     "Batch norm with a region's position as channel, as in SGRAF's code: statistics over images and features"
     def forward(self,
         x:Float[Tensor, "b n d"], # As many regions as `num_features`
-        mask:Bool[Tensor, "b n"], # Not used: the released layout has no padding
+        mask:Bool[Tensor, "b n"], # True throughout: the released layout has no padding
     )->Float[Tensor, "b n d"]: # Each position with mean 0 and variance 1, then scaled and shifted
-        if x.shape[1]!=self.num_features: raise ArgumentError('local', f'exactly {self.num_features} regions, the released layout', x)
+        if x.shape[1]!=self.num_features: raise ArgumentError('local', f"exactly {self.num_features} regions, the released layout (regions='any' takes any number)", x)
+        if not mask.all(): raise ArgumentError('mask', f"{self.num_features} real regions an image, the released layout (regions='any' takes any number)", f'{mask.sum(1).min().item()} in one')
         return super().forward(x)
 
 class FeatureNorm(nn.BatchNorm1d):

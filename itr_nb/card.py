@@ -169,7 +169,7 @@ def region_boxes(
     grid:tuple[int,int]|None=None, # Rows and columns of cells, where there are no boxes
 )->np.ndarray: # (r 4) x1 y1 x2 y2, 0..1
     "Where each region lies. Refuses both or none of boxes and grid, and another number of regions"
-    if (boxes is None)==(grid is None): raise ArgumentError('boxes', 'boxes or a grid, one of the two', (boxes,grid))
+    if (boxes is None)==(grid is None): raise ArgumentError('boxes', 'boxes or a grid, one of the two', 'neither' if boxes is None else 'both')
     if grid is not None:
         y,x = np.mgrid[:grid[0],:grid[1]].reshape(2, -1)
         boxes = np.stack([x/grid[1], y/grid[0], (x+1)/grid[1], (y+1)/grid[0]], 1)
@@ -208,6 +208,7 @@ STYLE = '''.itr-card{display:flex;flex-wrap:wrap;gap:18px 24px;box-sizing:border
 .itr-card .i-w:focus-visible{box-shadow:0 0 0 2px RIGHT}
 .itr-card .i-say{display:grid;margin-top:auto;padding-top:10px;border-top:1px solid HAIR;font-size:12.5px}
 .itr-card .i-say>div{grid-area:1/1}
+.itr-card .i-by{flex:1 0 100%;margin-top:-8px;font-size:10.5px;color:GREY}
 .itr-card .i-row{display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 12px;margin-top:3px}
 .itr-card .i-row .i-k{flex:0 0 82px;color:GREY;white-space:nowrap}
 .itr-card .i-row .i-c{min-width:40px;padding-bottom:1px;background:linear-gradient(RIGHT,RIGHT) left bottom/calc(var(--p)*40px) 2px no-repeat}
@@ -294,6 +295,7 @@ class HoverCard:
         edges:Sequence[Float[Tensor, "n n"]]=(), # SGR's edges of each step
         score:float|None=None, # Of the pair
         title:str='', # Whatever names the pair
+        credit:str='', # Whom to name for the picture
     ):
         self.words,self.attention = list(words),word_rows(attention, words)
         if (self.attention<0).any(): raise ArgumentError('attention', 'weights of 0 or more', float(self.attention.min()))
@@ -301,7 +303,7 @@ class HoverCard:
         self.regions = [str(i+1) for i in range(len(self.boxes))] if grid is None else [f'{y+1}/{x+1}' for y in range(grid[0]) for x in range(grid[1])]
         self.names,self.shares,self.edges = (self.words,None,[]) if weights is None and not len(edges) else node_shares(words, weights, edges)
         self.whole,self.filtered = len(self.names)-len(self.words),weights is not None
-        self.uri,self.score,self.title = data_uri(to_rgb(image)),score,title
+        self.uri,self.score,self.title,self.credit = data_uri(to_rgb(image)),score,title,credit
 
     def head(self)->str:
         "The line above the words"
@@ -357,6 +359,7 @@ def card_html(card:HoverCard)->str:
     labels = ''.join(f'.KEY .r{i}::after{{content:var(--n{i},none)}}' for i in range(len(card.boxes)))
     body = (f'{picture_html(card)}<div class="i-side">{card.head()}<div class="i-words" dir="auto">{"".join(words)}</div>{graph_html(card)}'
         f'<div class="i-say"><div style="visibility:var(--say,visible)"><span style="color:{GREY}">{card.hint()}</span></div>{"".join(says)}</div></div>')
+    if card.credit: body += f'<div class="i-by">Picture: {html.escape(card.credit)}</div>'
     css = STYLE+'\n'+labels+'\n'+'\n'.join(rules)
     key = 'c'+hashlib.sha256((css+body).encode()).hexdigest()[:10]
     return f'<div class="itr-card {key}"><style>{css.replace("KEY", key)}</style>{body}</div>'

@@ -383,6 +383,10 @@ class Drawings(Sequence):
     def studios(self)->list[str]: return list(dict.fromkeys(self.studio.tolist()))
     def fingerprint(self)->str: return self.sha256
     def __reduce__(self): return Drawings,(self.folder,)
+    def credit(self, rows:Sequence[int])->str:
+        "Who made these drawings, and under which licence, each studio once"
+        author = {s.studio:f' by {s.author}' for s in SOURCES}
+        return '; '.join(f'{s}{author.get(s, "")}, {self.licence[s]}' for s in dict.fromkeys(self.studio[np.asarray(rows, dtype=int)].tolist()))
 
 # %% ../nbs/02_emoji.ipynb #1e77da53
 def split_concepts(
@@ -427,5 +431,5 @@ def emoji_pairs(
     kept = [c for c in concepts.tolist() if c in set(d.concept[rows].tolist())]
     texts = [(c, who, t) for c in kept for who,t in d.concepts[c].texts]
     return CaptionPairs(Take(d, rows), [t for _,_,t in texts], [c for c,_,_ in texts], d.concept[rows], [d.names[i] for i in rows], 'emoji', split,
-        extra=dict(image_studio=d.studio[rows], image_licence=[d.licence[s] for s in d.studio[rows]], image_label=[d.concepts[c].label for c in d.concept[rows]],
+        extra=dict(image_studio=d.studio[rows], image_licence=[d.licence[s] for s in d.studio[rows]], image_credit=[d.credit([i]) for i in rows], image_label=[d.concepts[c].label for c in d.concept[rows]],
             caption_source=[who for _,who,_ in texts], drawings=d))

@@ -26,10 +26,14 @@ from .core import *
 def xavier_linear(
     in_dim:int, # Width of the input
     out_dim:int, # Width of the output
+    bias:bool=True, # Learn a bias? If not it stays zero, and is neither counted nor saved
 )->nn.Linear: # Weights uniform within ±sqrt(6/(in_dim+out_dim)), bias zero
     "The linear layer of SCAN and SGRAF: Xavier-uniform weight, zero bias"
     fc = nn.Linear(in_dim, out_dim)
     nn.init.xavier_uniform_(fc.weight); nn.init.zeros_(fc.bias)
+    if not bias:
+        del fc.bias
+        fc.register_buffer('bias', torch.zeros(out_dim), persistent=False)
     return fc
 
 # %% ../nbs/10_encoders.ipynb #39114e41
@@ -102,8 +106,9 @@ def check_tokens(
     batch:Batch, # With `tokens` and perhaps `word_mask`
     vocab_size:int, # Words in the vocabulary
 )->tuple[Tensor,Tensor]: # Tokens (b w) and mask (b w)
-    "The token ids of a batch; raises `ArgumentError` for an empty caption, a gap, or an id outside the vocabulary"
+    "The token ids of a batch; raises `ArgumentError` for an empty caption, a gap, an id outside the vocabulary, or numbers that are no ids"
     tokens = check_shape(batch.tokens, 'batch.tokens', 'b w')
+    if tokens.is_floating_point() or tokens.dtype==torch.bool: raise ArgumentError('batch.tokens', 'word ids, which are whole numbers', tokens)
     mask = tokens!=0 if batch.word_mask is None else batch.word_mask
     good = mask.any(1) & (mask[:,:-1] | ~mask[:,1:]).all(1)
     if not good.all(): raise ArgumentError('batch.word_mask', 'at least one token a row, the real ones first', f'rows {(~good).nonzero().flatten().tolist()[:9]} otherwise')
@@ -254,7 +259,7 @@ class Subwords:
         name_or_folder:str|Path, # Folder with a tokenizer, or a name on the Hub
     ):
         from transformers import AutoTokenizer
-        self.name,self.known = str(name_or_folder),{}
+        self.known = {}
         self.tokenizer = open_pretrained(lambda n: AutoTokenizer.from_pretrained(n), name_or_folder)
 
     def __len__(self): return len(self.tokenizer)
@@ -265,6 +270,7 @@ class Subwords:
     def decode(self, ids:Sequence[int])->list[str]:
         "Pieces of ids, without padding"
         return [t for i,t in zip(ids, self.tokenizer.convert_ids_to_tokens(list(map(int, ids)))) if int(i)!=self.tokenizer.pad_token_id]
+    def save(self, folder:str|Path): self.tokenizer.save_pretrained(folder) # Another can be made from it
     def fingerprint(self)->str:
         "Of the pieces in their order"
         return hashlib.sha256(json.dumps(sorted(self.tokenizer.get_vocab().items(), key=lambda x: x[1])).encode()).hexdigest()
@@ -273,19 +279,23 @@ class Subwords:
 class TransformersText(nn.Module):
     "A text model of `transformers`, trained with the rest, and a linear map of its tokens into the joint space, CKSTN section II-A"
     def __init__(self,
-        model, # Folder, name on the Hub, or a `transformers` configuration for an untrained model
+        model, # Folder, name on the Hub, or for an untrained model a `transformers` configuration, also as a dict
         dim:int, # Width of the joint space
         layers:int|None=None, # Keep only the first ones
     ):
         super().__init__()
-        from transformers import AutoModel
+        from transformers import AutoConfig,AutoModel
         named = isinstance(model, (str, Path))
+        if isinstance(model, dict): model = AutoConfig.for_model(model['model_type']).from_dict(model)
         self.model = open_pretrained(lambda n: AutoModel.from_pretrained(n, dtype=torch.float32), model) if named else AutoModel.from_config(model)
         if layers is not None:
             stack = getattr(getattr(self.model, 'encoder', None), 'layer', ())
             if not 0<layers<=len(stack): raise ArgumentError('layers', f'1 to {len(stack)}, the layers of {model if named else type(model).__name__}', layers)
             self.model.encoder.layer = stack[:layers]
         self.fc = xavier_linear(self.model.config.hidden_size, dim)
+
+    @property
+    def config(self)->dict: return json.loads(self.model.config.to_json_string(use_diff=False)) # Makes the same model, without weights
 
     def forward(self,
         batch:Batch, # `tokens` (b w) of its `Subwords`; `word_mask` if 0 is not the padding

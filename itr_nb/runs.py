@@ -112,7 +112,7 @@ def prepare(
     views = views_of(recipe.image) if pictures else None
     image_model = image_model_of(recipe.image) if pictures and views is None else None
     splits = featurize(splits, image_model, text_model, home, recipe.image.get('regions', False), progress=progress)
-    if text_model is None and vocab is None: vocab = Subwords(recipe.text['name']) if recipe.text['encoder']=='bert' else Vocab.build(splits['train'].captions, recipe.text.get('min_count', 4))
+    if text_model is None and vocab is None: vocab = Subwords(recipe.text['name']) if recipe.text['encoder']=='bert' else Vocab.build(splits['train'].captions, recipe.text.get('min_count', 4), recipe.text.get('marks', True))
     return RetrievalData(splits, vocab=vocab, image_transform=views, num_workers=workers if views else 0, **how)
 
 # %% ../nbs/64_runs.ipynb #a992c1ae
@@ -151,7 +151,7 @@ def vocab_of(
     "What turns the captions of a run into ids"
     if (folder/'vocab.json').exists(): return Vocab.load(folder/'vocab.json')
     if recipe.text['encoder']=='own': return PretrainedInputs.load(folder/'inputs')
-    return Subwords(recipe.text['name']) if recipe.text['encoder']=='bert' else None
+    return Subwords(folder/'inputs') if recipe.text['encoder']=='bert' else None
 
 # %% ../nbs/64_runs.ipynb #80547503
 @dataclass
@@ -365,7 +365,7 @@ def sheet(self:Run,
     part = RetrievalData({split:self.data.splits[split].subset(range(len(pictures.images)))}, self.vocab, image_transform=self.views)
     with judging(self.model): sims = all_pairs(self.model.score, *encode_split(self.model, part, split))
     rank_sheet(pictures.images, pictures.captions, sims, torch.as_tensor(pictures.image_of), torch.as_tensor(pictures.image_id),
-        title=title or f'{self.recipe.name} on {pictures.name}, {split}', path=path)
+        title=title or f'{self.recipe.name} on {pictures.name}, {split}', path=path, credit=pictures.credit)
     return Path(path)
 
 # %% ../nbs/64_runs.ipynb #650bffe1
@@ -415,7 +415,7 @@ def explain(self:Run,
     weights,edges = next((x.weights for x in es if x.weights is not None), None),next((x.edges for x in es if x.edges), [])
     picture,where = shown_regions(self.image_model, pairs.images[row], n, data.boxes[0] if data.boxes is not None else None)
     return HoverCard(picture, spoken(text, self.vocab, int(texts.mask.sum())), e.attention if t2i else e.attention.T, **where,
-        weights=weights if t2i else None, edges=edges if t2i else [], score=sum(x.score for x in es)/len(es), title=pairs.image_names[row])
+        weights=weights if t2i else None, edges=edges if t2i else [], score=sum(x.score for x in es)/len(es), title=pairs.image_names[row], credit=pairs.credit([row]))
 
 # %% ../nbs/64_runs.ipynb #69dc3db9
 def spoken(
@@ -424,7 +424,9 @@ def spoken(
     n:int, # Vectors that the text encoder made of it
 )->list[str]: # One name for each
     "What each vector of a caption stands for"
-    if vocab is not None: return ['<start>', *(w if w in vocab.ids else f'{w} (unknown)' for w in tokenize(text)), '<end>']
+    if vocab is not None:
+        words = [w if w in vocab.ids else f'{w} (unknown)' for w in tokenize(text)]
+        return ['<start>', *words, '<end>'] if vocab.marks else words
     return [text] if n==1 else [str(k+1) for k in range(n)]
 
 @patch
@@ -490,7 +492,7 @@ def describe(run:Run): # Not yet trained
     "Write what a run is before it begins, so that an interrupted one can be read and resumed"
     run.folder.mkdir(parents=True, exist_ok=True)
     if isinstance(run.vocab, Vocab): run.vocab.save(run.folder/'vocab.json')
-    if isinstance(run.vocab, PretrainedInputs): run.vocab.save(run.folder/'inputs')
+    if isinstance(run.vocab, (PretrainedInputs, Subwords)): run.vocab.save(run.folder/'inputs')
     data = {s:dict(images=len(p.images), captions=len(p), fingerprint=p.fingerprint()) for s,p in run.data.splits.items()}
     write_json(run.folder/'data.json', dict(data=run.spec, images=run.images, splits=data))
     write_json(run.folder/'environment.json', environment())

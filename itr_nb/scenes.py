@@ -475,7 +475,7 @@ def scene_pairs(
     image_of,meanings,forms,words = zip(*said)
     return CaptionPairs(SceneImages(scenes, stock, px), [written(w) for w in words], image_of, np.arange(n), [f'{split}-{i:05}' for i in range(n)], 'scenes', split,
         boxes=[np.array([r.box for r in s.regions], dtype=np.float32) for s in scenes], relevant=truth(meanings, scenes),
-        extra=dict(image_scene=scenes, caption_meaning=list(meanings), caption_form=list(forms), caption_roles=[[w.role for w in ws] for ws in words],
+        extra=dict(image_scene=scenes, image_credit=[stock.drawings.credit([r.drawing for r in s.regions]) for s in scenes], caption_meaning=list(meanings), caption_form=list(forms), caption_roles=[[w.role for w in ws] for ws in words],
             caption_alignment=[align(ws, bindings(m, scenes[i])[0], len(scenes[i].regions)) for i,m,ws in zip(image_of, meanings, words)]))
 
 # %% ../nbs/03_scenes.ipynb #84559b50

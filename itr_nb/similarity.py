@@ -135,9 +135,10 @@ class SimilarityVector(nn.Module):
     def __init__(self,
         dim:int, # Width of the vectors that are compared
         sim_dim:int=256, # Width of the similarity vector
+        bias:bool=True, # With a bias, as released? Without, as printed
     ):
         super().__init__()
-        self.fc = xavier_linear(dim, sim_dim)
+        self.fc = xavier_linear(dim, sim_dim, bias)
 
     def forward(self,
         x:Float[Tensor, "... d"], # Vectors

@@ -11,7 +11,7 @@ __all__ = ['PAPER', 'INK', 'GREY', 'HAIR', 'RIGHT', 'FONTS', 'ranking', 'wrap_te
 # %% ../nbs/51_viz.ipynb #ac296fc2
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable,Sequence
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +137,14 @@ def card(self:Sheet, x:float, y:float, side:float, image, right:bool=False):
     if right: self.tick(x+side-.015, y+.015, .085)
 
 @patch
+def small(self:Sheet, x:float, y:float, width:float, text:str)->float:
+    "Whom to name, in small print, unless nobody; where it ends"
+    for line in self.lines(f'Pictures: {text}', width, 9, 5.8) if text else ():
+        self.text(x, y, line, 5.8, color=GREY)
+        y += .11
+    return y
+
+@patch
 def bar(self:Sheet, x:float, y:float, width:float, share:float, right:bool=False):
     "How far a score reaches between the query's worst and best"
     for w,color,lw in ((1,HAIR,.8), (share,RIGHT if right else GREY,2 if right else 1.2)):
@@ -160,7 +168,7 @@ def image_asks(self:Sheet, x:float, y:float, width:float, image, found:list, pla
     "An image and its best captions; the height used"
     side,left,size = .92,x+1.06,7.2
     self.card(x, y, side, image)
-    if place>len(found): self.text(x+side/2, y+side+.1, f'right answer in place {place}', 5.8, 'bold', ha='center')
+    for n,line in enumerate(('right answer', f'in place {place}') if place>len(found) else ()): self.text(x+side/2, y+side+.1+.1*n, line, 5.8, 'bold', ha='center')
     top = y+.02
     for n,(row,right,score,share) in enumerate(found):
         lines = self.lines(captions[row], x+width-left-.16, 2, size, 'bold' if right else 'normal')
@@ -172,7 +180,7 @@ def image_asks(self:Sheet, x:float, y:float, width:float, image, found:list, pla
         self.bar(left+.16, top+.035, x+width-left-.5, share, right)
         self.text(x+width, top+.035, f'{score:.2f}', 5.8, 'bold' if right else 'normal', INK if right else GREY, ha='right')
         top += .115
-    return max(side+.2, top-y)
+    return max(side+.3, top-y)
 
 @patch
 def caption_asks(self:Sheet, x:float, y:float, width:float, caption:str, found:list, place:int, images:Sequence)->float:
@@ -204,6 +212,7 @@ def rank_sheet(
     title:str='Queries and their best answers', # Headline
     width:float=7, # Inches
     path:str|Path|None=None, # PNG to write, whole or not at all
+    credit:Callable[[list[int]],str]=lambda rows: '', # Whom to name below, given the rows of the images shown: a `CaptionPairs`' own method
 ): # A matplotlib figure
     "Contact sheet of queries in both directions; right answers are framed and ticked. Refuses sizes that differ, NaN, and features in place of pictures"
     sims = check_finite(check_shape(torch.as_tensor(sims).detach().float().cpu(), 'sims', f'{len(images)} {len(captions)}'), 'sims')
@@ -212,10 +221,9 @@ def rank_sheet(
     g = torch.Generator().manual_seed(seed)
     ask = [torch.randperm(n, generator=g)[:q].tolist() if isinstance(q, int) else list(q) for q,n in zip((i2t,t2i), sims.shape)]
     s,edge,gap = Sheet(width),.25,.3
-    y,full,column = .33,width-2*edge,(width-2*edge-gap)/2
-    s.text(edge, y, title, 12, 'bold')
-    s.text(edge, y+.23, f'{len(images):,} images, {len(captions):,} captions; a frame and a tick mark right answers, bars reach from the worst score to the best', 6.4, color=GREY)
-    y += .33
+    y,full,column = .66,width-2*edge,(width-2*edge-gap)/2
+    s.text(edge, .33, title, 12, 'bold')
+    s.text(edge, .56, f'{len(images):,} images, {len(captions):,} captions; a frame and a tick mark right answers, bars reach from the worst score to the best', 6.4, color=GREY)
     def head(y, name):
         s.ax.plot([edge,width-edge], [y+.14]*2, color=INK, lw=.8)
         s.text(edge, y+.27, name, 7.5, 'bold', color=RIGHT)
@@ -226,7 +234,8 @@ def rank_sheet(
     if ask[1]: y = head(y-.06, 'A CAPTION ASKS FOR IMAGES')
     for row in ask[1]:
         y += .16+s.caption_asks(edge, y, full, captions[row], *best_of(sims[:,row], right[:,row], k), images)
-    fig = s.finish(y+.1)
+    shown = [*ask[0], *(r for row in ask[1] for r,*_ in best_of(sims[:,row], right[:,row], k)[0])]
+    fig = s.finish(s.small(edge, y, full, credit(shown))+.1)
     if path is not None:
         with atomic_path(path) as tmp: fig.savefig(tmp, format='png', dpi=200)
     return fig
@@ -241,7 +250,7 @@ def spotlight(
 )->tuple[np.ndarray,np.ndarray]: # Picture (h w 3) in 0..1, and the light (h w) in 0..1
     "Fade what has little weight. Refuses weights that do not fit the regions, and negative ones"
     w = check_finite(check_shape(torch.as_tensor(weights).detach().float().cpu(), 'weights', 'regions'), 'weights')
-    if (boxes is None)==(grid is None): raise ArgumentError('boxes', 'boxes or a grid, one of the two', (boxes,grid))
+    if (boxes is None)==(grid is None): raise ArgumentError('boxes', 'boxes or a grid, one of the two', 'neither' if boxes is None else 'both')
     n = len(boxes) if grid is None else grid[0]*grid[1]
     if len(w)!=n: raise ArgumentError('weights', f'{n} weights, one a region', w)
     if (w<0).any(): raise ArgumentError('weights', 'weights of 0 or more', float(w.min()))

@@ -36,6 +36,9 @@ def test_reference_protocol(folder):
     assert len(s['test'].images)==330 and set(s['test'].extra['image_studio'])=={'noto'}
     assert set(s['train'].extra['image_studio']) == {x.studio for x in SOURCES if x.kind=='icons'}
     assert set(s['train'].image_id)&set(s['test'].image_id) == set()
+    assert s['test'].credit([0,1]) == 'noto by Google, Apache-2.0'
+    row = list(s['train'].extra['image_studio']).index('openmoji')
+    assert s['train'].credit([row]) == 'openmoji by OpenMoji, CC-BY-SA-4.0'
 
 def test_no_studio_joined_by_name_shows_another_thing(folder):
     "The insect must not be the game: joining by aliases would do that"

@@ -175,3 +175,21 @@ def test_another_checkpoint_is_refused(name, change, match, tmp_path):
 def test_neither_module(tmp_path):
     def strip(saved): [saved['model'][2].pop(k) for k in list(saved['model'][2]) if k.startswith('SGR_module')]
     refused(tmp_path, changed('SGR', strip), "SGRAF's SAF")
+
+# From the authors' files to a report, as a user goes
+
+def test_from_their_files_to_a_report(tmp_path):
+    from itr_nb.data import RetrievalData,Vocab,read_precomp
+    from itr_nb.evaluate import evaluate,retrieval_report
+    values = np.load(shared('golden/sgraf_sgr_tiny.npz'))
+    for split,n in (('train',1), ('dev',1), ('test',2)):
+        np.save(tmp_path/f'{split}_ims.npy', values['images'][:n])
+        (tmp_path/f'{split}_caps.txt').write_text('\n'.join(f'w{i} w{i+j} w{7*j}' for i in range(n) for j in range(1, 6))+'\n')
+    Vocab([*Vocab.specials, *(f'w{i}' for i in range(56))]).save(tmp_path/'vocab.json')
+    data = RetrievalData(read_precomp(tmp_path), vocab=Vocab.load(tmp_path/'vocab.json'))
+    models = [load_released(checkpoint(kind)) for kind in ('SGR','SAF')]
+    regions,tokens = Batch.of(regions=torch.as_tensor(values['images'][:2])),[data.vocab.encode(c) for c in data.splits['test'].captions]
+    with torch.no_grad(): mean = sum(m.score(m.encode_image(regions), m.encode_text(Batch.of(tokens=torch.tensor(tokens)))) for m in models)/2
+    got = evaluate(models, data, draws=0)
+    assert got.metrics==retrieval_report(mean, torch.arange(2).repeat_interleave(5))
+    assert 'mean score of 2 models' in str(got)

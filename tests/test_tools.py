@@ -55,6 +55,7 @@ def test_names_lead_to_the_right_page():
     for text,module,want in (('as in `losses.triplet`', None, 'as in [`losses.triplet`](losses.triplet.html)'),
             ('the pages `viz` and `evaluate` rank', 'similarity', 'the pages [`viz`](viz.html) and [`evaluate`](evaluate.html) rank'),
             ('- Before: `attention`. Next: `evaluate`', 'similarity', '- Before: [`attention`](attention.html). Next: [`evaluate`](evaluate.html)'),
+            ('`10_encoders`, `papers/80_sgraf` and `index`', None, '[`10_encoders`](encoders.html), [`papers/80_sgraf`](papers/sgraf.html) and `index`'),
             ('call `evaluate` of the shell', None, 'call [`evaluate`](cli.html#evaluate) of the shell'),
             ('`clip` bounds, `clip()` builds', 'attention', '`clip` bounds, [`clip()`](pretrained.html#clip) builds'),
             ('`cosine` and `SGR`', 'viz', '[`cosine`](similarity.html#cosine) and [`SGR`](reason.sgr.html#sgr)'),

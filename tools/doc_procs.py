@@ -59,14 +59,21 @@ def addresses():
     return {p.module:f'{home}/{nbpath2html(p.name)}' for p in pages() if p.module}
 
 @cache
+def notebooks():
+    "Where each notebook is shown, by its name in the folder: '10_encoders', 'papers/80_sgraf'"
+    home = get_config().doc_url.rstrip('/')
+    return {p.name.removesuffix('.ipynb'):f'{home}/{nbpath2html(p.name)}' for p in pages()}
+
+@cache
 def lookup(): return NbdevLookup()
 
 def target(name, before, module):
     """Where a name in backticks leads, None for nowhere
 
-    A module's name leads to its page if it has a dot, or if the text before it says that it is one. A bare lower-case word is more often an
+    A notebook's name leads to its page, and a module's if it has a dot, or if the text before it says that it is one. A bare lower-case word is more often an
     argument than a function of a later page, and leads to what this page or an earlier one defines, or nowhere."""
     homes,plain = addresses(),name.removesuffix('()')
+    if re.search(r'\d', name) and name in notebooks(): return notebooks()[name]
     if name in homes and ('.' in name or re.match(r'- (Before|Next|See)\b', before) or re.search(r'\bpages? ([^.;]* and )?$', before)): return homes[name]
     found = lookup().doc(plain)
     if found and module and re.fullmatch('[a-z]+', name):

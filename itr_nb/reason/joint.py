@@ -24,9 +24,11 @@ class JointScorer(nn.Module):
     ):
         super().__init__()
         if len(scorers)<2: raise ArgumentError('scorers', 'two or more', len(scorers))
-        sizes = lambda s: (s.dim, s.sim_dim, s.direction, s.attention, s.use_global, s.use_local)
+        sizes = lambda s: dict(dim=s.dim, sim_dim=s.sim_dim, direction=s.direction, use_global=s.use_global, use_local=s.use_local, bias=s.bias, **s.attention)
         for s in scorers[1:]:
-            if sizes(s)!=sizes(scorers[0]): raise ArgumentError('scorers', f'the sizes and the attention of the first, {sizes(scorers[0])}', sizes(s))
+            if sizes(s)!=sizes(scorers[0]):
+                own,first = ({k:x[k] for k in x if sizes(s)[k]!=sizes(scorers[0])[k]} for x in (sizes(s), sizes(scorers[0])))
+                raise ArgumentError('scorers', f'the sizes and the attention of the first, {first}', own)
             s.compare_global,s.compare_local = scorers[0].compare_global,scorers[0].compare_local
         self.scorers = nn.ModuleList(scorers)
 
@@ -41,7 +43,7 @@ class JointScorer(nn.Module):
         images:ImageStates, # Any number of images
         texts:TextStates, # Any number of captions
     )->Float[Tensor, "i t"]: # The mean of `each`, for ranking
-        "The score of every image with every caption, Eq. (1) on the right"
+        "The score of every image with every caption, Eq. (1) below"
         return torch.stack(self.each(images, texts)).mean(0)
 
     def pair_bytes(self, regions:int, words:int, dim:int, itemsize:int)->int:

@@ -74,10 +74,11 @@ class SAF(nn.Module):
         norm:str='caption', # Statistics of the batch norm while training: 'caption' as released, or 'pairs' over all pairs at once
         eps:float=1e-8, # Added to the sum of the weights
         unit:bool=True, # Scale the result to length 1, as released?
+        bias:bool=True, # $W_f$ with a bias, as released? Without, as printed
     ):
         super().__init__()
         self.dim,self.eps,self.unit = dim,eps,unit
-        self.fc,self.bn = xavier_linear(dim, 1),NodeNorm(norm)
+        self.fc,self.bn = xavier_linear(dim, 1, bias),NodeNorm(norm)
 
     def logits(self,
         nodes:Float[Tensor, "a t n m"], # Similarity vectors of every image with every caption

@@ -65,20 +65,25 @@ class SGRAFScorer(nn.Module):
         norm_attended:bool=True, # Scale what a part gathers to length 1, as released?
         saf_norm:str='caption', # Statistics of SAF's batch norm: 'caption' as released, or 'pairs'
         similarity:str='vector', # 'vector', Eq. (1), or 'cosine', whose mean is the score
+        saf_unit:bool=True, # Scale what SAF gathers to length 1, as released?
+        bias:bool=True, # Biases in the maps of Eq. (1), (6), (8) and (9), as released? Without, as printed
+        average:str='vectors', # With 'none': read the mean of the 'vectors', or take the mean of the 'scores' read from each
     ):
         super().__init__()
-        known = dict(kind=('SGR', 'SAF', 'none'), direction=('t2i', 'i2t'), similarity=('vector', 'cosine'), clip=tuple(clip_slopes))
-        for name,given in dict(kind=kind, direction=direction, similarity=similarity, clip=clip).items():
+        known = dict(kind=('SGR', 'SAF', 'none'), direction=('t2i', 'i2t'), similarity=('vector', 'cosine'), clip=tuple(clip_slopes), average=('vectors', 'scores'))
+        for name,given in dict(kind=kind, direction=direction, similarity=similarity, clip=clip, average=average).items():
             if given not in known[name]: raise ArgumentError(name, ' or '.join(map(repr, known[name])), given)
+        if not smooth>=0: raise ArgumentError('smooth', '0 or more', smooth)
+        if average=='scores' and (kind!='none' or similarity=='cosine'): raise ArgumentError('average', "'vectors', but for kind='none' with similarity='vector'", average)
         if not (use_global or use_local): raise ArgumentError('use_local', 'True where use_global is False', use_local)
         if similarity=='cosine' and kind!='none': raise ArgumentError('kind', "'none' with similarity='cosine': one number a node leaves nothing to reason on", kind)
         self.kind,self.dim,self.sim_dim = kind,dim,1 if similarity=='cosine' else sim_dim
-        self.direction,self.similarity = direction,similarity
+        self.direction,self.similarity,self.average,self.bias = direction,similarity,average,bias
         self.use_global,self.use_local = use_global,use_local
         self.attention = dict(smooth=smooth, clip=clip, norm=norm_attended)
-        compare = ScalarSimilarity if similarity=='cosine' else lambda: SimilarityVector(dim, sim_dim)
+        compare = ScalarSimilarity if similarity=='cosine' else lambda: SimilarityVector(dim, sim_dim, bias)
         self.compare_global,self.compare_local = compare() if use_global else None,compare() if use_local else None
-        self.reason = dict(SGR=lambda: SGR(sim_dim, steps), SAF=lambda: SAF(sim_dim, saf_norm), none=lambda: None)[kind]()
+        self.reason = dict(SGR=lambda: SGR(sim_dim, steps, bias), SAF=lambda: SAF(sim_dim, saf_norm, unit=saf_unit, bias=bias), none=lambda: None)[kind]()
         self.head = xavier_linear(sim_dim, 1) if similarity=='vector' else None
 
 # %% ../../nbs/25_reason.scorer.ipynb #c02ec377
@@ -124,18 +129,25 @@ def gather(self:SGRAFScorer,
     if self.kind=='SGR' and self.use_global: return [self.reason(s, m) for s,m in zip(nodes, masks)]
     if self.kind=='SGR':
         for step in self.reason.steps: nodes = [step(s, m) for s,m in zip(nodes, masks)]
+    if self.average=='scores': nodes = [self.squash(s) for s in nodes]
     return [mean_node(s, m) for s,m in zip(nodes, masks)]
 
 # %% ../../nbs/25_reason.scorer.ipynb #094ec8a4
+@patch
+def squash(self:SGRAFScorer,
+    x:Float[Tensor, "... m"], # Similarity vectors
+)->Float[Tensor, "... 1"]: # In (0,1)
+    "The linear map and the sigmoid that read a similarity vector"
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    with torch.autocast(x.device.type, enabled=False): return linear(x, self.head.weight.to(x.dtype), self.head.bias.to(x.dtype)).sigmoid()
+
 @patch
 def read(self:SGRAFScorer,
     found:Float[Tensor, "a t m"], # One vector a pair, from `gather`
 )->Float[Tensor, "a t"]: # Scores
     "The score of each pair from its vector"
-    found = found.to(torch.promote_types(found.dtype, torch.float32))
-    if self.head is None: return found.squeeze(-1)
-    with torch.autocast(found.device.type, enabled=False):
-        return linear(found, self.head.weight.to(found.dtype), self.head.bias.to(found.dtype)).squeeze(-1).sigmoid()
+    done = self.head is None or self.average=='scores'
+    return (found.to(torch.promote_types(found.dtype, torch.float32)) if done else self.squash(found)).squeeze(-1)
 
 # %% ../../nbs/25_reason.scorer.ipynb #56ed6830
 @patch
@@ -150,7 +162,9 @@ def forward(self:SGRAFScorer,
     images:ImageStates, # Any number of images
     texts:TextStates, # Any number of captions
 )->Float[Tensor, "a t"]: # Scores in (0,1), images as rows; mean cosines with similarity='cosine'
-    "Score every image with every caption; raises `ArgumentError` for states of another width, an image without regions or a caption without words"
+    "Score every image with every caption; raises `ArgumentError` for states of another width or the wrong way round, an image without regions or a caption without words"
+    for name,x,kind in (('images', images, ImageStates), ('texts', texts, TextStates)):
+        if not isinstance(x, kind): raise ArgumentError(name, kind.__name__, type(x).__name__)
     bare = (~images.mask.any(1)).nonzero().flatten().tolist()
     if bare: raise ArgumentError('images.mask', 'at least one region an image', f'none in rows {bare[:9]}')
     if not len(images) or not len(texts): return images.glob.new_zeros(len(images), len(texts))

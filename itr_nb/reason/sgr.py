@@ -20,9 +20,10 @@ class GraphStep(nn.Module):
     "One step of reasoning: every node asks all nodes, itself too, and is rebuilt from them, SGRAF Eq. (6)-(8)"
     def __init__(self,
         dim:int, # Width of a similarity vector
+        bias:bool=True, # Biases in the three maps, as released? Without, as printed
     ):
         super().__init__()
-        self.fc_query,self.fc_key,self.fc_graph = xavier_linear(dim, dim),xavier_linear(dim, dim),xavier_linear(dim, dim)
+        self.fc_query,self.fc_key,self.fc_graph = (xavier_linear(dim, dim, bias) for _ in range(3))
 
     def edges(self,
         nodes:Float[Tensor, "... n m"], # Similarity vectors
@@ -58,10 +59,11 @@ class SGR(nn.Module):
     def __init__(self,
         dim:int=256, # Width of a similarity vector
         steps:int=3, # Steps of reasoning, each with weights of its own
+        bias:bool=True, # Biases in the maps, as released? Without, as printed
     ):
         super().__init__()
         if steps<1: raise ArgumentError('steps', 'at least 1', steps)
-        self.dim,self.steps = dim,nn.ModuleList(GraphStep(dim) for _ in range(steps))
+        self.dim,self.steps = dim,nn.ModuleList(GraphStep(dim, bias) for _ in range(steps))
 
     def edges(self,
         nodes:Float[Tensor, "... n m"], # Similarity vectors, the global one first

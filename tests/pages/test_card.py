@@ -133,13 +133,13 @@ def test_lines():
 
 def test_hostile_words():
     evil = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', "'; } * { display:none", '</style>', '&amp;', '<b>']
-    card = HoverCard(picture_of(), evil, torch.rand(6,2), grid=(1,2), edges=[torch.rand(6,6)], title='</div><script>')
+    card = HoverCard(picture_of(), evil, torch.rand(6,2), grid=(1,2), edges=[torch.rand(6,6)], title='</div><script>', credit='<script>Ann</script>, CC-BY-4.0')
     parts = Parts(card._repr_html_())
     test_eq([t for t,_ in parts.tags if t not in ('div','span','i','b','img','style','svg','g','path','text')], [])
     test_eq([a['src'][:23] for t,a in parts.tags if 'src' in a], ['data:image/jpeg;base64,'])
     assert not [k for _,a in parts.tags for k in a if k not in ('class','style','src','alt','tabindex','role','aria-label','dir','viewbox','aria-hidden','x','y','d','stroke-width','text-anchor')]
     for w in evil[:-1]: assert w in parts.texts and w not in parts.css
-    assert '</div><script>' in parts.texts and 'url(' not in parts.css and '@import' not in parts.css
+    assert 'Picture: <script>Ann</script>, CC-BY-4.0' in parts.texts and '</div><script>' in parts.texts and 'url(' not in parts.css and '@import' not in parts.css
     assert all(a['aria-label'].startswith(w) for w,a in zip(evil, [a for _,a in parts.tags if 'aria-label' in a]))
 
 def test_card_is_stable_and_small():

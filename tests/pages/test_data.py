@@ -57,6 +57,15 @@ def two_files(folder):
     np.save(Path(folder)/'a.npy', x[:2]); np.save(Path(folder)/'b.npy', x[2:].astype(np.float64))
     return FeatureRows([Path(folder)/'a.npy', Path(folder)/'b.npy']),x
 
+def test_credits():
+    rows = [dict(author=' Ann ', licence='CC-BY-4.0'), dict(photographer='Bo'), dict(credit='By all of us', author='x'), dict(source='web'), dict(Source='web', License='CC0'), dict(license=3)]
+    said = credits_in(rows)
+    test_eq(said, dict(image_credit=['Ann, CC-BY-4.0','Bo','By all of us','','web, CC0','']))
+    test_eq(credits_in([dict(source='web'), {}]), {})
+    pairs = CaptionPairs(rows, ['a']*6, range(6), range(6), ['x']*6, extra=said)
+    test_eq([pairs.credit(r) for r in ([0], [3], [4,0,4], [])], ['Ann, CC-BY-4.0', '', 'web, CC0; Ann, CC-BY-4.0', ''])
+    test_eq(replace(pairs, extra={}).credit([0]), '')
+
 def shared_id(): return CaptionPairs(features(3), ['a cat', 'the cat', 'a dog'], [5,5,9], [5,9,5], ['cat_a','dog_a','cat_b'])
 
 def test_shared_id():
@@ -239,6 +248,9 @@ def test_read_folder():
         j = read_folder(f'{d}/j')
         test_eq({s:len(p.images) for s,p in j.items()}, dict(train=9, val=1, test=2))
         test_eq((j['val'].image_names, j['val'].captions), (['red_circle.png'], shape_captions('circle','red')))
+        lines = [f'{n},"{t}",{"Ann" if k==0 else ""},CC-BY-4.0' for k,(n,s,c) in enumerate(tiny()) for t in shape_captions(s, c)[:2]]
+        write_csv(f'{d}/by'); Path(d, 'by', 'captions.csv').write_text('\n'.join(['image,caption,author,license', *lines]), encoding='utf-8')
+        test_eq({n:p.credit([i]) for p in read_folder(f'{d}/by').values() for i,n in enumerate(p.image_names)}, {n:'Ann, CC-BY-4.0' if k==0 else 'CC-BY-4.0' for k,(n,_,_) in enumerate(tiny())})
 
 def test_folder_refuses():
     with tempfile.TemporaryDirectory() as d:
@@ -268,6 +280,8 @@ def test_read_hf():
     c = read_hf(hf_shapes(split=['train']*9+['val']+['test']*2))
     test_eq({s:len(p.images) for s,p in c.items()}, dict(train=9, val=1, test=2))
     test_eq(list(read_hf(datasets.DatasetDict(test=data))), ['test'])
+    named = read_hf(hf_shapes(license=['CC0']*12, author=[f'A{k}' for k in range(12)]))['val']
+    test_eq(named.credit([0]), f"A{named.extra['image_row'][0]}, CC0")
     with tempfile.TemporaryDirectory() as d:
         data.save_to_disk(f'{d}/saved')
         test_eq(read_hf(f'{d}/saved')['train'].captions, a['train'].captions)
@@ -352,6 +366,8 @@ def test_vocab_files():
         v.save(f)
         test_eq(json.loads(f.read_text(encoding='utf-8')), dict(word2idx=v.ids, idx2word={str(i):w for i,w in enumerate(v.words)}, idx=6))
         test_eq((Vocab.load(f).words, saved()().encode('b É'), v.fingerprint()), (v.words, [1,5,4,2], Vocab.load(f).fingerprint()))
+        bare = Vocab(v.words, marks=False); bare.save(f)
+        test_eq((Vocab.load(f).encode('b É c'), bare.encode('b'), bare.fingerprint()==v.fingerprint()), ([5,4,3], [5], False))
         for kw in (dict(idx=5), dict(idx=7), dict(word2idx=v.ids | {'b':4}), dict(word2idx=v.ids | {'c':9})): test_fail(saved(**kw), exc=ArgumentError, contains='that agree on')
         swapped = ['<start>','<pad>','<end>','<unk>']
         test_fail(saved(word2idx={w:i for i,w in enumerate(swapped)}, idx2word=dict(zip('0123', swapped)), idx=4), contains='first')

@@ -120,7 +120,8 @@ def test_pictures_are_what_they_are_called():
     with tempfile.TemporaryDirectory() as d:
         for p in toy_splits(d, studios='filled').values():
             icons = read_json(f'{d}/emoji/tarballs/toy-filled-1.0.0.tgz', 'icons.json')
-            for im,name,lic,label in zip(p.images, p.image_names, p.extra['image_licence'], p.extra['image_label']):
+            for im,name,lic,label,who in zip(p.images, p.image_names, p.extra['image_licence'], p.extra['image_label'], p.extra['image_credit']):
+                test_eq(who, f"{name.split('/')[0]}, {lic}")
                 test_eq((lic, f'filled/{label}'), ('CC0-1.0', name))
                 test_eq(np.array(im), np.array(to_rgb(Image.open(io.BytesIO(render_svg(icon_svg(icons, label)))))))
 

@@ -16,6 +16,13 @@ from transformers.utils import logging
 
 def numbers(seed): return torch.Generator().manual_seed(seed)
 
+def test_no_bias():
+    torch.manual_seed(0); one = xavier_linear(3, 2)
+    torch.manual_seed(0); bare = xavier_linear(3, 2, bias=False)
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
+    test_close(bare(x), x @ one.weight.T, eps=1e-6)
+    test_eq(([k for k,_ in bare.named_parameters()], list(bare.state_dict()), bare.double().bias.dtype), (['weight'], ['weight'], torch.double))
+
 def count(module): return sum(p.numel() for p in module.parameters())
 
 def hand_boxes():
@@ -258,7 +265,18 @@ def test_transformers_text():
         assert enc.model.embeddings.word_embeddings.weight.grad.abs().sum()>0, 'it is trained along'
         with expect_fail(ArgumentError, 'layers: expected 1 to 3'): TransformersText(d, 5, layers=4)
         with expect_fail(ArgumentError, 'batch.tokens: expected ids from 0 to 7'): enc(Batch.of(tokens=torch.tensor([[2,9,3]])))
+        with expect_fail(ArgumentError, 'batch.tokens: expected word ids'): enc(Batch.of(tokens=torch.rand(1, 3)))
     with expect_fail(FileNotFoundError): Subwords('no/such/folder')
+
+def test_text_model_of_a_configuration():
+    with tempfile.TemporaryDirectory() as d:
+        pieces,enc = Subwords(save_tiny_bert(d)),TransformersText(d, 5, layers=2).eval()
+        pieces.save(Path(d)/'kept')
+        test_eq(Subwords(Path(d)/'kept').fingerprint(), pieces.fingerprint())
+    again = TransformersText(json.loads(json.dumps(enc.config)), 5, layers=2).eval()
+    again.load_state_dict(enc.state_dict())
+    batch = Batch.of(tokens=torch.tensor([pieces.encode('man bites dog')]))
+    assert torch.equal(again(batch)[0], enc(batch)[0])
 
 def test_encoders_by_hand():
     enc = RegionEncoder(4, 2).requires_grad_(False)

@@ -63,7 +63,8 @@ def test_joint():
 def ablations():
     return [dict(kind='joint'), dict(kind='none', use_local=False), dict(use_global=False), dict(steps=1), dict(steps=2), dict(steps=4), dict(kind='SAF'), dict(kind='SAF', use_global=False),
         dict(direction='i2t'), dict(kind='SAF', direction='i2t'), dict(kind='none'), dict(kind='none', similarity='cosine'), dict(pool='mean'), dict(regions=3),
-        dict(kind='SAF', saf_norm='pairs'), dict(clip='relu', norm_attended=False, smooth=4.), dict(text='lstm'), dict(text='words', text_dim=7)]
+        dict(kind='SAF', saf_norm='pairs'), dict(clip='relu', norm_attended=False, smooth=4.), dict(text='lstm'), dict(text='words', text_dim=7), dict(kind='none', average='scores'),
+        dict(regions=None, bias=False, dropout=0.), dict(kind='SAF', saf_unit=False, bias=False), dict(kind='joint', saf_unit=False, bias=False)]
 
 def tiny(kind='SGR', **kw): return sgraf(kind, **dict(vocab_size=11, image_dim=6, dim=5, word_dim=4, sim_dim=3, regions='any')|kw)
 
@@ -89,6 +90,8 @@ def test_options_arrive():
     test_eq([len(read(steps=n).reason.steps) for n in (1,2,4)], [1,2,4])
     test_eq(read(smooth=4., clip='relu', norm_attended=False).attention, dict(smooth=4., clip='relu', norm=False))
     test_eq(read(kind='SAF', saf_norm='pairs').reason.bn.axes, (0,1,2))
+    test_eq((read(kind='SAF', saf_unit=False).reason.unit, read(kind='none', average='scores').average), (False, 'scores'))
+    for kind in ('SGR','SAF'): test_eq([k for k,_ in read(kind=kind, bias=False).named_parameters() if 'bias' in k], ['reason.bn.bias']*(kind=='SAF')+['head.bias'])
     test_eq([read(**{k:v}).__dict__[k] for k,v in dict(direction='i2t', use_global=False, use_local=False).items()], ['i2t', False, False])
     test_eq([type(tiny(**kw).image_pool).__name__ for kw in ({}, dict(pool='mean'), dict(use_global=False))], ['SelfAttentionPooling', 'MeanPooling', 'MeanPooling'])
     test_eq({m.p for m in tiny(dropout=.3).modules() if isinstance(m, nn.Dropout)}, {.3})
@@ -336,12 +339,13 @@ def scores_and_grads(model, score, images, texts):
 def test_fast_form():
     images,texts = tiny_batches()
     images = images.to(dtype=torch.double)
-    for kind,train in itertools.product(('SGR','SAF'), (True,False)):
-        model = tiny(kind=kind, dropout=0.).double().train(train)
+    kinds = dict(kind='SGR'),dict(kind='SAF'),dict(kind='SGR', bias=False),dict(kind='SAF', bias=False, saf_unit=False),dict(kind='none', average='scores')
+    for kw,train in itertools.product(kinds, (True,False)):
+        model = tiny(**kw, dropout=0.).double().train(train)
         (exact,want),(fast,got) = (scores_and_grads(model, s, images, texts) for s in (model.scorer, model.score))
         assert torch.allclose(exact, fast, atol=1e-12) and fast.std()>0
         for k in want: assert torch.allclose(want[k], got[k], atol=1e-10), k
-        test_eq(isinstance(model.score, partial), kind=='SGR' or not train)
+        test_eq(isinstance(model.score, partial), kw['kind']!='SAF' or not train)
 
 def test_refuses_bad_files():
     with tempfile.TemporaryDirectory() as d:
@@ -380,6 +384,19 @@ def test_refuses_other_checkpoints():
         refused_checkpoint(says, model=[*parts[:2], {k:x for k,x in parts[2].items() if k!=key}])
     refused_checkpoint('memory', model=[*parts[:2], parts[2]|{'memory':torch.ones(1)}])
     with expect_fail(FileNotFoundError, 'no such checkpoint'): load_released('nowhere.pth.tar')
+
+def test_takes_one_kind_of_file_for_another():
+    with tempfile.TemporaryDirectory() as d:
+        path,module = released_file(released_model(), Path(d)/'x.pth.tar'),Path(d)/'module.pth'
+        torch.save(nn.Linear(2, 2), module)
+        with expect_fail(ArgumentError, 'one that would run torch.nn.modules.linear.Linear'): load_released(module)
+        with expect_fail(ArgumentError, 'load_released'): load_model(path)
+        with expect_fail(FileNotFoundError, 'load_model reads a folder'): load_released(save_model(tiny(), d))
+
+def test_sgraf_refuses():
+    for name,bad in dict(kind='SGRAF', pool='max', dim=0, vocab_size=-1, image_dim=2.5, steps=0, smooth=-1., average='all', regions=0).items():
+        with expect_fail(ArgumentError, f'{name}: expected'): tiny(**{name:bad})
+    with expect_fail(TypeError, "sgraf() got an unexpected keyword argument 'hidden'"): sgraf(hidden=3)
 
 class FullDisk(nn.Module):
     config = {'model':'dual'}

@@ -112,8 +112,8 @@ def refusal(fn, *args):
 
 def test_joint_refuses():
     with expect_fail(ArgumentError, 'two or more'): JointScorer(SGRAFScorer('SGR', 6, 4))
-    for kw in (dict(sim_dim=5), dict(direction='i2t'), dict(smooth=4.), dict(use_global=False)):
-        with expect_fail(ArgumentError, 'the sizes and the attention'): JointScorer(SGRAFScorer('SGR', dim=6, **dict(sim_dim=4)), SGRAFScorer('SAF', dim=6, **dict(sim_dim=4)|kw))
+    for kw in (dict(sim_dim=5), dict(direction='i2t'), dict(smooth=4.), dict(use_global=False), dict(bias=False)):
+        with expect_fail(ArgumentError, f'got {kw}'): JointScorer(SGRAFScorer('SGR', dim=6, **dict(sim_dim=4)), SGRAFScorer('SAF', dim=6, **dict(sim_dim=4)|kw))
     gap = some_states()[1]
     gap.mask[1] = False
     with expect_fail(ArgumentError, 'at least one word'): some_joint()(some_states()[0], gap)

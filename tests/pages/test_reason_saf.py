@@ -96,7 +96,15 @@ def test_weights_by_hand():
         test_close(hand_saf().train(training).weights(nodes)[0,0], torch.tensor([a,b,a,b,b,b,a]), eps=1e-4)
     test_close(hand_saf(unit=False).eval()(nodes)[0,0], torch.tensor([.9542,4*.0114*.6,4*.0114*.8]), eps=2e-4)
     test_close(hand_saf().eval()(nodes).norm(dim=-1), torch.ones(2,1), eps=1e-6)
-    test_eq(count(SAF()), 259)
+    test_eq((count(SAF()), count(SAF(bias=False))), (259, 258))
+
+def test_saf_as_printed():
+    X,mask = some_nodes()
+    full,bare = shuffled(SAF(4)).double().eval().requires_grad_(False),SAF(4, bias=False).double().eval()
+    bare.load_state_dict({k:v for k,v in full.state_dict().items() if k!='fc.bias'})
+    assert (bare(X, mask)-full(X, mask)).abs().max()>1e-4
+    full.fc.bias.zero_()
+    test_close(bare(X, mask), full(X, mask), eps=1e-12)
 
 def test_norm_against_torch():
     ours,theirs = NodeNorm().double(),nn.BatchNorm1d(1).double()

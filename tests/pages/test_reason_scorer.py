@@ -72,16 +72,20 @@ def reason_ref(scorer, nodes):
         for s in nodes:
             x = (linear_ref(scorer.reason.fc, s)[0]-bn.running_mean.item())/math.sqrt(bn.running_var.item()+bn.eps)
             weights.append(1/(1+math.exp(-(x*bn.weight.item()+bn.bias.item()))))
-        return unit_ref(mix_ref([w/sum(weights) for w in weights], nodes))
+        mixed = mix_ref([w/sum(weights) for w in weights], nodes)
+        return unit_ref(mixed) if scorer.reason.unit else mixed
     for step in (scorer.reason.steps if scorer.kind=='SGR' else ()):
         q,k = ([linear_ref(fc, s) for s in nodes] for fc in (step.fc_query, step.fc_key))
         mixed = [mix_ref(softmax_ref([dot_ref(a, b) for b in k]), nodes) for a in q]
         nodes = [[max(0, x) for x in linear_ref(step.fc_graph, s)] for s in mixed]
     return nodes[0] if scorer.kind=='SGR' and scorer.use_global else mix_ref([1/len(nodes)]*len(nodes), nodes)
 
-def pair_ref(scorer, *pair, **kw):
-    s = reason_ref(scorer, nodes_ref(scorer, *pair, **kw))
-    return 1/(1+math.exp(-linear_ref(scorer.head, s)[0])) if scorer.similarity=='vector' else s[0]
+def pair_ref(scorer, *pair, average='vectors', **kw):
+    nodes = nodes_ref(scorer, *pair, **kw)
+    squash = lambda s: 1/(1+math.exp(-linear_ref(scorer.head, s)[0]))
+    if average=='scores': return sum(map(squash, nodes))/len(nodes)
+    s = reason_ref(scorer, nodes)
+    return squash(s) if scorer.similarity=='vector' else s[0]
 
 def scorer_ref(scorer, images, texts, **kw):
     items = lambda s: [(g.tolist(), x[m].tolist()) for g,x,m in zip(s.glob, s.local, s.mask)]
@@ -93,7 +97,9 @@ def configurations():
     for steps in (1,2,4): yield dict(kind='SGR', steps=steps)
     yield dict(kind='SGR', steps=1, use_global=False)
     for direction in ('t2i','i2t'): yield dict(kind='none', similarity='cosine', direction=direction)
+    for direction in ('t2i','i2t'): yield dict(kind='none', average='scores', use_global=False, direction=direction)
     yield from (dict(kind=k, clip='relu', norm_attended=False, smooth=4.) for k in ('SGR','SAF'))
+    yield from (dict(kind=k, clip='relu', norm_attended=False, saf_unit=False, bias=False) for k in ('SGR','SAF','none'))
 
 def some_images(lengths, **kw):
     t = some_texts(lengths, **kw)
@@ -112,6 +118,11 @@ def test_scorer_equals_definition():
         scorer = uneven(scorer_of(**kw))
         test_close(scorer(images, texts), torch.tensor(scorer_ref(scorer, images, texts, **kw), dtype=torch.double), eps=1e-7)
         assert scorer(images, texts).std()>1e-4, kw
+
+def test_as_printed():
+    left = lambda kind: [k for k,_ in SGRAFScorer(kind, 4, 3, bias=False).named_parameters() if 'bias' in k]
+    test_eq((left('SGR'), left('SAF')), (['head.bias'], ['reason.bn.bias','head.bias']))
+    test_eq([SGRAFScorer('SAF', 4, 3, saf_unit=unit).reason.unit for unit in (True,False)], [True,False])
 
 def test_scorer_gradcheck():
     images,texts = some_images([2,3], seed=1),some_texts([1,2,2])
@@ -176,7 +187,8 @@ def put_together(scorer, image, text, e):
     nodes = torch.cat(nodes)
     for step,edges in zip(scorer.reason.steps if e.edges else (), e.edges): nodes = step.fc_graph(edges @ nodes).relu()
     if e.weights is None: return scorer.read(nodes[0] if e.whole else nodes.mean(0))
-    return scorer.read(l2norm(e.weights @ nodes) if scorer.kind=='SAF' else e.weights @ nodes)
+    if scorer.average=='scores': return (e.weights @ scorer.squash(nodes)).squeeze(-1)
+    return scorer.read(l2norm(e.weights @ nodes) if scorer.kind=='SAF' and scorer.reason.unit else e.weights @ nodes)
 
 @torch.no_grad()
 def test_explained_is_all_there_is():
@@ -219,9 +231,10 @@ def test_scorer_refuses():
     with expect_fail(ArgumentError, 'none in rows [0]'): scorer(none(images, 0), texts)
     for s in (some_images([2], d=5), some_texts([2], d=5)):
         with expect_fail(ArgumentError, '.local: expected a tensor of shape'): scorer(*((s,texts) if isinstance(s, ImageStates) else (images,s)))
-    for name,bad in dict(kind='AVE', direction='both', clip='elu', similarity='dot').items():
+    with expect_fail(ArgumentError, 'images: expected ImageStates, got'): scorer(texts, images)
+    for name,bad in dict(kind='AVE', direction='both', clip='elu', similarity='dot', smooth=-1., average='all').items():
         with expect_fail(ArgumentError, f'{name}: expected'): SGRAFScorer(**{name:bad})
-    for bad in (dict(use_global=False, use_local=False), dict(kind='SGR', similarity='cosine'), dict(kind='SAF', saf_norm='batch'), dict(steps=0)):
+    for bad in (dict(use_global=False, use_local=False), dict(kind='SGR', similarity='cosine'), dict(kind='SGR', average='scores'), dict(kind='none', similarity='cosine', average='scores'), dict(kind='SAF', saf_norm='batch'), dict(steps=0)):
         with expect_fail(ArgumentError): SGRAFScorer(**bad)
 
 @torch.no_grad()

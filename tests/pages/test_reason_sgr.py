@@ -99,6 +99,16 @@ def test_sgr_by_hand():
     test_close(hand_sgr().edges(two)[1][0], torch.tensor([.5682,.4318]), eps=1e-4)
     test_eq([count(SGR(steps=k)) for k in (1,3)], [197_376, 592_128])
 
+def test_sgr_as_printed():
+    X,mask = some_nodes()
+    bare,full = SGR(3, 2, bias=False).double(),shuffled(SGR(3, 2)).double().requires_grad_(False)
+    test_eq(count(bare), 2*3*9)
+    bare.load_state_dict({k:v for k,v in full.state_dict().items() if 'bias' not in k})
+    assert (bare(X, mask)-full(X, mask)).abs().max()>1e-3
+    for k,p in full.named_parameters():
+        if 'bias' in k: p.zero_()
+    test_close(bare(X, mask), full(X, mask), eps=1e-12)
+
 def test_step_against_torch():
     X,mask = some_nodes()
     step = shuffled(GraphStep(3)).double().requires_grad_(False)

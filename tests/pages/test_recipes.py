@@ -21,7 +21,8 @@ from itr_nb.pretrained import *
 from itr_nb.fusion import *
 import math,tempfile
 import torch
-from transformers import BertConfig,BlipConfig,CLIPConfig
+from torch import nn
+from transformers import BertConfig,BlipConfig,CLIPConfig,CLIPModel
 from fastcore.test import *
 
 def test_recipe_round_trip():
@@ -168,6 +169,17 @@ def test_two_rates():
         test_eq(groups[p]['initial_lr'], share*r.train['lr']); test_close(groups[p]['lr'], share*l.lr, eps=1e-12); test_eq(groups[p]['weight_decay'], .1*(p.ndim>1))
     assert 0<l.lr<r.train['lr']
     test_fail(lambda: build_learner(load_recipe('dual-emoji', {'train.lr_pretrained':1e-5}), build_model(load_recipe('dual-emoji'), 6, 5), ThreeSteps()), contains='lr_pretrained: expected a model')
+
+def test_two_rates_of_whole_models():
+    side = dict(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2)
+    inner = lambda: CLIPModel(CLIPConfig(text_config=side, vision_config=side|dict(image_size=32, patch_size=16), projection_dim=4))
+    reads = FusionParts('net_of_others', *[None]*3, width=lambda net: 4)
+    r = load_recipe('dual-scenes', {'train.lr':.5, 'train.lr_pretrained':.01})
+    for model,part in ((CLIPRetrieval(inner(), 'both'), 'clip.'), (with_own_heads(FusionModel(nn.Linear(4, 4), reads, 9)), 'net_of_others.')):
+        rates = {p:g['lr'] for g in build_learner(r, model, ThreeSteps()).optimizer.param_groups for p in g['params']}
+        got = {name:rates[p] for name,p in model.named_parameters() if p.requires_grad}
+        test_eq(got, {name:.01 if name.startswith(part) else .5 for name in got}); test_eq(set(got.values()), {.01,.5})
+    test_fail(lambda: build_learner(r, CLIPRetrieval(inner(), 'both', finetune=False), ThreeSteps()), contains='lr_pretrained: expected a model')
 
 def test_soft_labels():
     r = load_recipe('cusa-dual-scenes')

@@ -281,11 +281,23 @@ def test_cards_of_a_run():
         said = again.card(Path(d)/'asked.html', 'a huge red circle', k=2).read_text(encoding='utf-8')
         test_eq([said.index(f'>{h.name}<')>0 for h in hits], [True,True])
 
+def test_cards_name_the_makers():
+    with tempfile.TemporaryDirectory() as d:
+        (Path(d)/'data').mkdir(); shapes_folder(Path(d)/'data')
+        rows = (Path(d)/'data'/'captions.csv').read_text(encoding='utf-8').splitlines()
+        (Path(d)/'data'/'captions.csv').write_text('\n'.join(f'{r},{who}' for r,who in zip(rows, ['"credit"', *(f'"Ann {k}, CC-BY-4.0"' for k in range(len(rows)-1))])), encoding='utf-8')
+        run = train(tiny_sgraf(), str(Path(d)/'data'), Path(d)/'run', home=Path(d)/'cache', progress=False)
+        pairs = run.pictures['test']
+        assert len({pairs.credit([i]) for i in range(len(pairs.images))})==len(pairs.images)
+        for row in range(2): test_eq(run.explain('a red circle', row).credit, pairs.credit([row]))
+        said = run.card(Path(d)/'x.html', 'a red circle', k=2).read_text(encoding='utf-8')
+        test_eq([f'Picture: {pairs.credit([h.row])}<' in said for h in run.search('a red circle', k=2, split='test')], [True,True])
+
 def test_cards_of_other_models():
     with tempfile.TemporaryDirectory() as d:
-        run = sgraf_run(d, kind='sgr', **{'image.grid':False, 'model.direction':'i2t'})
-        card = run.explain('a red circle', 0)
-        test_eq((card.boxes.tolist(), card.shares, tuple(card.attention.shape)), ([[0,0,1,1]], None, (5,1)))
+        run = sgraf_run(d, kind='sgr', **{'image.grid':False, 'model.direction':'i2t', 'text.marks':False})
+        card = Run.load(run.folder, home=Path(d)/'cache').explain('a red circle', 0)
+        test_eq((card.boxes.tolist(), card.shares, tuple(card.attention.shape), card.words), ([[0,0,1,1]], None, (3,1), ['a','red','circle']))
 
 def test_cards_of_joint_and_dual():
     with tempfile.TemporaryDirectory() as d:

@@ -172,6 +172,11 @@ def scene_sheet(p, rows, cols=4, size=1.72):
         a.set_title(p.image_names[i], fontsize=7)
     return fig
 
+def test_makers_are_named():
+    p = toy_splits(sizes=dict(train=9, val=1, test=1))['train']
+    d = p.images.stock.drawings
+    for i,s in enumerate(p.extra['image_scene']): test_eq(set(p.credit([i]).split('; ')), {f'{d.studio[r.drawing]}, {d.licence[d.studio[r.drawing]]}' for r in s.regions})
+
 def test_words_mean_their_regions():
     for p in toy_splits(sizes=dict(train=40, val=8, test=25)).values():
         for caption,i,a,roles in zip(p.captions, p.image_of, p.extra['caption_alignment'], p.extra['caption_roles']):

@@ -167,6 +167,13 @@ def test_similarity_vector_by_hand():
     test_eq(fresh.fc.bias.abs().sum().item(), 0)
     test_close(fresh.fc.weight.abs().max().item(), (6/1280)**.5, eps=1e-4)
 
+def test_similarity_as_printed():
+    sim,far = SimilarityVector(3, 2, bias=False).requires_grad_(False),torch.tensor([.3,0,.1])
+    sim.fc.weight.copy_(torch.tensor([[1.,1,0], [0,0,1]]))
+    test_eq(sum(p.numel() for p in sim.parameters()), 6)
+    for size in (1,2,5): test_close(sim(size*far, 0*far), torch.tensor([.09,.01])/.0082**.5, eps=1e-5)
+    test_eq(sim(far, far), torch.zeros(2))
+
 def test_similarity_vector_gradcheck():
     g,sim = torch.Generator().manual_seed(4),loose(3, 2)
     x,y = (torch.randn(*n, 3, generator=g, dtype=torch.double, requires_grad=True) for n in ((2,1), (4,)))

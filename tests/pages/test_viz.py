@@ -2,7 +2,7 @@
 from itr_nb.viz import *
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable,Sequence
 from pathlib import Path
 import numpy as np
 import torch
@@ -77,6 +77,8 @@ def test_rank_sheet():
     shared = rank_sheet(images, captions, torch.rand(6, 12, generator=torch.Generator().manual_seed(0)), own//3, torch.arange(6)//3, i2t=0, t2i=[0], k=6)
     test_eq(framed(shared).count(2.4), 3)
     test_eq(sheet_texts(rank_sheet(images, captions, sims, own, seed=1)), sheet_texts(rank_sheet(images, captions, sims, own, seed=1)))
+    fig = rank_sheet(images, captions, sims, own, i2t=[4], t2i=[3], k=2, credit=lambda rows: f'by {rows}')
+    test_eq(sheet_texts(fig)[-1], f"Pictures: by {[4, *sims[:,3].argsort(descending=True)[:2].tolist()]}")
     assert sheet_texts(rank_sheet(images, captions, sims, own, seed=1))!=sheet_texts(rank_sheet(images, captions, sims, own, seed=2))
 
 def test_rank_sheet_file():
