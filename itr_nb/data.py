@@ -563,8 +563,9 @@ class Vocab:
     specials = ['<pad>','<start>','<end>','<unk>']
     def __init__(self,
         words:Sequence[str], # In the order of their ids, the four special ones first
+        marks:bool=True, # Put <start> and <end> around a caption, as the released code does?
     ):
-        self.words,self.known = list(words),{}
+        self.words,self.marks,self.known = list(words),marks,{}
         if self.words[:4]!=self.specials: raise ArgumentError('words', f'{self.specials} first', self.words[:4])
         self.ids = {w:i for i,w in enumerate(self.words)}
         if len(self.ids)!=len(self.words): raise ArgumentError('words', 'each word once', [w for w,n in Counter(self.words).items() if n>1][:5])
@@ -573,23 +574,26 @@ class Vocab:
     def build(cls,
         captions:Sequence[str], # Of the train split and no other
         min_count:int=4, # Rarer words become <unk>
+        marks:bool=True, # As `Vocab` takes them
     )->'Vocab':
         "The words that occur often enough, most frequent first, ties in alphabetical order"
         counts = Counter(w for c in captions for w in tokenize(c))
         kept = [w for w,n in counts.items() if n>=min_count and w not in cls.specials]
-        return cls([*cls.specials, *sorted(kept, key=lambda w: (-counts[w], w))])
+        return cls([*cls.specials, *sorted(kept, key=lambda w: (-counts[w], w))], marks)
 
     def __len__(self): return len(self.words)
     def encode(self, caption:str)->list[int]:
-        "Ids of a caption between <start> and <end>, remembered for the next epoch"
-        if caption not in self.known: self.known[caption] = np.array([1, *(self.ids.get(w, 3) for w in tokenize(caption)), 2], dtype=np.int32)
+        "Ids of a caption, between those of <start> and <end> if there are marks; remembered for the next epoch"
+        if caption not in self.known:
+            ids = [self.ids.get(w, 3) for w in tokenize(caption)]
+            self.known[caption] = np.array([1, *ids, 2] if self.marks else ids, dtype=np.int32)
         return self.known[caption].tolist()
     def decode(self, ids:Sequence[int])->list[str]:
         "Words of ids, without padding"
         return [self.words[int(i)] for i in ids if int(i)!=0]
     def fingerprint(self)->str:
         "Of the words in their order"
-        return fingerprint_of(self.words)
+        return fingerprint_of(self.words) if self.marks else fingerprint_of(self.words, 'no marks')
 
 # %% ../nbs/01_data.ipynb #abeb6a64
 @patch
@@ -598,7 +602,8 @@ def save(self:Vocab,
 ):
     "Write the layout of the released vocabularies"
     with atomic_path(path) as tmp:
-        tmp.write_text(json.dumps(dict(word2idx=self.ids, idx2word={str(i):w for i,w in enumerate(self.words)}, idx=len(self)), ensure_ascii=False), encoding='utf-8')
+        own = {} if self.marks else dict(marks=False)
+        tmp.write_text(json.dumps(dict(word2idx=self.ids, idx2word={str(i):w for i,w in enumerate(self.words)}, idx=len(self), **own), ensure_ascii=False), encoding='utf-8')
 
 @patch(cls_method=True)
 def load(cls:Vocab,
@@ -611,7 +616,7 @@ def load(cls:Vocab,
     words = [d['idx2word'].get(str(i)) for i in range(d['idx'])]
     wrong = [(i,w) for i,w in enumerate(words) if d['word2idx'].get(w)!=i]
     if wrong or len(d['word2idx'])!=len(words): raise ArgumentError(str(path), f"word2idx and idx2word that agree on {d['idx']} words", f"{len(d['word2idx'])} words, {wrong[:3]}")
-    return cls(words)
+    return cls(words, d.get('marks', True))
 
 # %% ../nbs/01_data.ipynb #c1ab5f11
 def rng_of(*key:int)->np.random.Generator:

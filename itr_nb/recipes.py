@@ -33,7 +33,7 @@ from .pretrained import *
 from .fusion import *
 
 # %% ../nbs/63_recipes.ipynb #9ebc2779
-TABLES = dict(image={'encoder', 'size', 'grid', 'regions', 'augment'}, text={'encoder', 'min_count', 'vectors', 'name'},
+TABLES = dict(image={'encoder', 'size', 'grid', 'regions', 'augment'}, text={'encoder', 'min_count', 'marks', 'vectors', 'name'},
     train={'epochs', 'batch_size', 'optimizer', 'lr', 'lr_pretrained', 'weight_decay', 'schedule', 'warmup', 'drop_every', 'floor', 'clip', 'accumulate',
         'precision', 'hinge_warmup', 'patience', 'workers', 'seed'}, teacher={'image', 'text', 'centre', 'size', 'online'})
 TOKENS = ('gru', 'lstm', 'bert', 'own') # Text encoders that read token ids
@@ -53,7 +53,7 @@ class Recipe:
     about:str # One sentence
     data:str # The data set it was made for, as `itr train --data` takes it
     image:dict # How an image becomes features: `encoder`, `size`, `grid`; `regions` encodes every box by itself; with `augment` pictures are cut anew in every epoch and the model takes pixels
-    text:dict # How a text becomes features (`encoder` of sentences) or tokens (`encoder` 'gru', 'lstm'; `min_count`; `vectors`, a file of word vectors to start from), or pieces for a tuned model of `transformers` ('bert'; its `name`); 'own', in both tables, for a pretrained model that reads pictures and text by itself
+    text:dict # How a text becomes features (`encoder` of sentences) or tokens (`encoder` 'gru', 'lstm'; `min_count`; `marks` false for no <start> and <end>; `vectors`, a file of word vectors to start from), or pieces for a tuned model of `transformers` ('bert'; its `name`); 'own', in both tables, for a pretrained model that reads pictures and text by itself
     model:dict # `kind`, a factory of `models`; `args`, its arguments by position; all other keys, by name
     loss:dict # Name of a term -> its `weight` and arguments
     train:dict # Epochs, batch size, optimiser, schedule, seed

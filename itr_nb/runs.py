@@ -112,7 +112,7 @@ def prepare(
     views = views_of(recipe.image) if pictures else None
     image_model = image_model_of(recipe.image) if pictures and views is None else None
     splits = featurize(splits, image_model, text_model, home, recipe.image.get('regions', False), progress=progress)
-    if text_model is None and vocab is None: vocab = Subwords(recipe.text['name']) if recipe.text['encoder']=='bert' else Vocab.build(splits['train'].captions, recipe.text.get('min_count', 4))
+    if text_model is None and vocab is None: vocab = Subwords(recipe.text['name']) if recipe.text['encoder']=='bert' else Vocab.build(splits['train'].captions, recipe.text.get('min_count', 4), recipe.text.get('marks', True))
     return RetrievalData(splits, vocab=vocab, image_transform=views, num_workers=workers if views else 0, **how)
 
 # %% ../nbs/64_runs.ipynb #a992c1ae
@@ -424,7 +424,9 @@ def spoken(
     n:int, # Vectors that the text encoder made of it
 )->list[str]: # One name for each
     "What each vector of a caption stands for"
-    if vocab is not None: return ['<start>', *(w if w in vocab.ids else f'{w} (unknown)' for w in tokenize(text)), '<end>']
+    if vocab is not None:
+        words = [w if w in vocab.ids else f'{w} (unknown)' for w in tokenize(text)]
+        return ['<start>', *words, '<end>'] if vocab.marks else words
     return [text] if n==1 else [str(k+1) for k in range(n)]
 
 @patch

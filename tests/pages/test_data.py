@@ -366,6 +366,8 @@ def test_vocab_files():
         v.save(f)
         test_eq(json.loads(f.read_text(encoding='utf-8')), dict(word2idx=v.ids, idx2word={str(i):w for i,w in enumerate(v.words)}, idx=6))
         test_eq((Vocab.load(f).words, saved()().encode('b É'), v.fingerprint()), (v.words, [1,5,4,2], Vocab.load(f).fingerprint()))
+        bare = Vocab(v.words, marks=False); bare.save(f)
+        test_eq((Vocab.load(f).encode('b É c'), bare.encode('b'), bare.fingerprint()==v.fingerprint()), ([5,4,3], [5], False))
         for kw in (dict(idx=5), dict(idx=7), dict(word2idx=v.ids | {'b':4}), dict(word2idx=v.ids | {'c':9})): test_fail(saved(**kw), exc=ArgumentError, contains='that agree on')
         swapped = ['<start>','<pad>','<end>','<unk>']
         test_fail(saved(word2idx={w:i for i,w in enumerate(swapped)}, idx2word=dict(zip('0123', swapped)), idx=4), contains='first')
