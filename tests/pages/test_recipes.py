@@ -130,7 +130,7 @@ def test_variant_names():
         test_eq(again, r); test_eq((again.name, again.train['epochs'], again.model['steps']), ('sgraf-sgr-scenes+steps-1', 9, 1))
         test_eq(load_recipe(f'{Path(d)/"a+b.toml"}').name, r.name)
     test_fail(lambda: load_recipe('sgraf-sgr-scenes+steps-9'), contains="'steps-4'")
-    test_fail(lambda: load_recipe('dual-scenes+global'), contains='variant: expected one of []')
+    test_fail(lambda: load_recipe('imc-emoji+global'), contains='variant: expected one of []')
     test_fail(lambda: load_recipe('sgraf+global'), contains='neither a recipe file')
 
 def test_seed_decides_weights():
@@ -197,6 +197,18 @@ def test_soft_labels():
         for data in ('f30k','coco'):
             r = load_recipe(f'cusa-{kind}-{data}')
             test_eq((r.loss['csa']['weight'],r.loss['usa']['weight'],r.model['args']), (alpha,.75,[kind.upper()]))
+
+def test_variants_of_dual():
+    for base in ('dual-photos','dual-scenes','dual-emoji'):
+        plain = load_recipe(base)
+        for name,terms in dict(csa=['csa'], usa=['usa'], cusa=['csa','usa']).items():
+            r = load_recipe(f'{base}+{name}')
+            test_eq(set(r.loss)-set(plain.loss), set(terms))
+            test_eq(({k:r.loss[k] for k in plain.loss}, r.train, r.image), (plain.loss, plain.train, plain.image))
+            model = build_model(r, 6, 5)
+            test_eq(hasattr(model, 'own_heads'), 'usa' in terms)
+            assert build_loss(r, model) and r.teacher['image'] and r.source['teacher']
+        test_eq((plain.teacher, r.loss['csa'], r.loss['usa']['weight']), ({}, load_recipe('cusa-dual-scenes').loss['csa'], load_recipe('cusa-dual-scenes').loss['usa']['weight']))
 
 def test_pretrained_recipes():
     for data in ('f30k','coco'):
