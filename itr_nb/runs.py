@@ -301,10 +301,10 @@ def encode_teachers(
     progress:bool=True, # Show bars
 )->CaptionPairs: # The split with its teachers' features
     "Fill the cache with the features that a recipe's teachers have of a data set, so that training only reads; goes on where it was stopped"
-    splits = open_data(spec, images)
-    if split not in splits: raise ArgumentError('split', f'one of {list(splits)}', split)
     if not any(teacher.get(k) for k in ('image','text')): raise ArgumentError('teacher', 'image=…, text=…, or both', teacher)
     if strange := [k for k in teacher if k not in TABLES['teacher']]: raise ArgumentError('teacher', f'keys among {sorted(TABLES["teacher"])}', strange[0])
+    splits = open_data(spec, images)
+    if split not in splits: raise ArgumentError('split', f'one of {list(splits)}', split)
     pairs = teach({**teacher, 'online':False}, splits, home, progress, (split,))[split]
     if path is not None: save_teachers(path, pairs)
     return pairs

@@ -96,6 +96,11 @@ def test_outputs_say_nothing_of_this_machine(page):
             assert trace not in shown, f'{page.name}, cell {cell.id} shows a path with {trace}'
 
 @pytest.mark.parametrize('page', lessons, ids=lambda p: p.name)
+def test_no_test_takes_the_place_of_another(page):
+    names = [n.name for n in ast.parse(page.tests.read_text(encoding='utf-8')).body if isinstance(n, ast.FunctionDef) and n.name.startswith('test_')] if page.tests.exists() else []
+    assert len(names)==len(set(names)), f'{page.name}: defined twice: {sorted({n for n in names if names.count(n)>1})}'
+
+@pytest.mark.parametrize('page', lessons, ids=lambda p: p.name)
 def test_page_has_tests(page):
     assert page.tests.exists(), f'{page.name} has no function test_*'
 

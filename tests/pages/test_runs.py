@@ -61,6 +61,26 @@ def shapes_folder(folder):
     (Path(folder)/'captions.csv').write_text('\n'.join(lines), encoding='utf-8')
     return folder
 
+def test_teachers_of():
+    files = dict(image='{split}_unicom.npy', text='t.safetensors')
+    test_eq(teachers_of(files), files|dict(centre='image')); test_eq(teachers_of(files|dict(centre='none'))['centre'], 'none')
+    test_eq(teachers_of(dict(text='t.npz'))['image'], None)
+    for bad,says in ((files|dict(siez=32), 'keys among'), (dict(centre='none'), 'image=…, text=…')):
+        with expect_fail(ArgumentError, says): encode_teachers(bad, 'no/such/data')
+
+def test_claim_of_a_folder():
+    with tempfile.TemporaryDirectory() as d:
+        run,one,other = Path(d)/'run',load_recipe('dual-photos'),load_recipe('dual-photos', {'train.seed':5})
+        claim(run, one, False, False)
+        run.mkdir(); (run/'notes.txt').write_text('mine')
+        with expect_fail(ArgumentError, 'a new or empty folder'): claim(run, one, True, True)
+        save_recipe(one, run/'recipe.toml')
+        claim(run, one, True, False)
+        with expect_fail(ArgumentError, 'a run of the same recipe'): claim(run, other, True, False)
+        with expect_fail(ArgumentError, 'resume or overwrite'): claim(run, one, False, False)
+        claim(run, other, False, True)
+        assert not run.exists()
+
 def tiny(): return load_recipe('dual-photos', {'image.size':32, 'text.encoder':'gru', 'text.min_count':1, 'model.dim':16, 'model.word_dim':8, 'train.epochs':2, 'train.batch_size':16})
 
 def tiny_run(d, name='run', **kw):
@@ -149,7 +169,6 @@ def test_vectors_of_own_heads():
         test_eq(label_report(saved['texts_own'], of, name='t2t'), run.judge().unimodal)
         assert saved['images_own'].shape==saved['images'].shape and not torch.allclose(saved['images_own'], saved['images'], atol=.01)
         test_eq(set(load_file(plain.encode(d/'plain.safetensors'))), {'images','texts'})
-        with expect_fail(ArgumentError, 'keys among'): encode_teachers(dict(image='efficientnet-lite0', siez=32), plain.spec, home=d/'cache')
 
 def search_ref(run, query, k):
     scored = []
