@@ -114,29 +114,29 @@ def differ_back(
     v:Float[Tensor, "k n d"], # What is looked at
     real:Bool[Tensor, "k n"], # Which of it is real
     query:Float[Tensor, "t w d"], # What looks
-    weight:Float[Tensor, "m d"], # $W_l$, of the type that wide rows have
+    twice:Float[Tensor, "m d"], # $2W_l$, of the type that wide rows have
     smooth:float, # Temperature
     slope:float, # Of negative cosines
     norm:bool, # Is what was gathered scaled to length 1?
 )->tuple[Tensor,Tensor,Tensor]: # Gradients of `v`, of `query` (tw d), of `weight`
     "Eq. (2) and (3) for a few images"
     c,length,a = look(v, real, query, smooth, slope)
-    q,wide = query.flatten(0, 1),v.to(weight.dtype)
+    q,wide = query.flatten(0, 1),v.to(twice.dtype)
     e,size = differ(a.to(wide.dtype), wide, q.to(wide.dtype), norm)
     g = grad.flatten(0, 1)
-    d = (g @ (2*weight)).view_as(e).mul_(e)
+    d = (g @ twice).view_as(e).mul_(e)
     dw = g.T @ e.square_().flatten(0, 1)
     dx,x = torch.bmm(d, wide.mT).to(v.dtype),a
     if norm: size = size.to(v.dtype); x = a/(size+1e-8)
     dv,dq = torch.bmm(x.to(d.dtype).mT, d).to(v.dtype),-d.sum(0, dtype=v.dtype)
     if norm:
         pull = (dx*x).sum(-1, keepdim=True)*(1+1e-8/size.where(size>0, 1))
-        dv -= (pull*x).mT @ x @ v
+        dv = torch.baddbmm(dv, (pull*x).mT @ x, v, alpha=-1)
         unit_back(dx, x, size, along=x @ (v @ v.mT))
     dc = (smooth*a*(dx-(a*dx).sum(-1, keepdim=True))).view_as(c)
     dc = unit_back(dc, c/(length+1e-8), length, 2)
     dc = dc.where(c>0, slope*dc).permute(1,2,0,3).reshape(len(q), -1)
-    return dv+(dc.T @ q).view_as(v),dq+dc @ v.flatten(0, 1),dw
+    return torch.addmm(dv.flatten(0, 1), dc.T, q).view_as(v),torch.addmm(dq, dc, v.flatten(0, 1)),dw
 
 # %% ../../nbs/27_reason.fast.ipynb #b9a775e5
 class CompareAttended(torch.autograd.Function):
@@ -160,12 +160,12 @@ class CompareAttended(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         context,query,real,weight,out,length = ctx.saved_tensors
-        w,grad = weight.to(out.dtype),grad.flatten(1, 2)
+        twice,grad = 2*weight.to(out.dtype),grad.flatten(1, 2)
         dv,dq,dw,db = (torch.zeros_like(x) for x in (context,query.flatten(0, 1),weight,weight[:,0]))
         with torch.autocast(grad.device.type, enabled=False):
             for i in row_blocks(context, query, ctx.rows):
                 g = unit_back(grad[i].clone(), out[i], length[i])
-                dv[i],*more = differ_back(g, context[i], real[i], query, w, *ctx.how)
+                dv[i],*more = differ_back(g, context[i], real[i], query, twice, *ctx.how)
                 for total,part in zip((dq,dw,db), (*more,g.sum((0,1)))): total += part
         return dv,dq.view_as(query),None,dw,db,None,None,None
 

@@ -42,6 +42,14 @@ def some_states(n, lengths, dim=16, regions=5, seed=0, dtype=torch.double):
     real = torch.arange(regions)<torch.randint(2, regions+1, (n,1), generator=g)
     return ImageStates(draw(n, dim), draw(n, regions, dim), real), TextStates(draw(len(k), dim), draw(len(k), int(k.max()), dim), lengths_to_mask(k))
 
+def pair_of(f): return f.pair_bytes(36, 12, 1024, 4)
+
+def test_what_a_pair_takes():
+    test_eq([pair_of(FastSGRAF(SGRAFScorer(k))) for k in ('SGR','SAF')], [4*4*13*256, 2*4*13*256])
+    for kw in (dict(kind='SGR', use_global=False), dict(kind='none', similarity='cosine')):
+        f = SGRAFScorer(**kw)
+        test_eq(pair_of(FastSGRAF(f)), pair_of(f))
+
 def test_fast_form_is_chosen():
     torch.manual_seed(0)
     sgr,saf = (SGRAFScorer(kind, 16, 8).double() for kind in ('SGR','SAF'))
