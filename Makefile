@@ -2,7 +2,7 @@
 PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3) python3)
 # Extra words for pip when it fetches torch, for instance: make test TORCH_ARGS="--index-url https://download.pytorch.org/whl/cpu"
 TORCH_ARGS ?=
-# Processes that pytest may use, and what else to tell it: make test ARGS="-k layering"
+# Processes that pytest may use, and what else to tell it: make test ARGS="-k layering", make test ARGS="--seed 7"
 WORKERS ?= 2
 ARGS ?=
 

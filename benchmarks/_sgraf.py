@@ -4,8 +4,8 @@ One caption meets all images at a time, in a Python loop: the shape of the autho
 import torch
 from torch.nn.functional import leaky_relu
 
-from itr_nb.core import Batch,ImageStates,TextStates,lengths_to_mask
-from itr_nb.models import sgraf
+from itr_nb.core import Batch,ImageStates,lengths_to_mask,TextStates
+from itr_nb.sgraf.model import sgraf
 
 def unit(x): return x/(x.pow(2).sum(-1, keepdim=True).sqrt()+1e-8)
 

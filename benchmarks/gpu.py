@@ -12,7 +12,7 @@ from benchmarks._harness import Case,bench,rate,sync
 from benchmarks._sgraf import build,lengths,pair_work,plain_scores,sizes,some_states
 from itr_nb.core import ImageStates,TextStates
 from itr_nb.losses.triplet import triplet_loss
-from itr_nb.reason.fast import FastSGRAF
+from itr_nb.sgraf.fast import FastSGRAF
 
 def step(scores, scorer, images, texts, half):
     "Loss and gradients; the key bias, whose gradient is zero, is left out. In half precision only the loss is given, for gradients differ by its rounding"

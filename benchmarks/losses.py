@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import normalize
 
 from benchmarks._harness import Case,bench
-from itr_nb.losses.imc import intra_modal,pair_costs
+from itr_nb.imc.constraint import intra_modal,pair_costs
 from itr_nb.losses.infonce import info_nce
 from itr_nb.losses.triplet import triplet_loss
 

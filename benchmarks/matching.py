@@ -5,10 +5,10 @@ pair (the sum of hinges). The slow form is what one writes first: a loop over ca
 import torch
 
 from benchmarks._harness import Case,bench
-from itr_nb.core import ImageStates,TextStates,l2norm,lengths_to_mask
-from itr_nb.losses.matching import MatchingLoss
-from itr_nb.reason.matching import MatchingScorer
-from itr_nb.similarity import all_pairs
+from itr_nb.core import ImageStates,l2norm,lengths_to_mask,TextStates
+from itr_nb.ckstn.matching_loss import MatchingLoss
+from itr_nb.ckstn.matching import MatchingScorer
+from itr_nb.score.all_pairs import all_pairs
 
 def by_caption(images, texts):
     "Eq. (9), one caption after another"

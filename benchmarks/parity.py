@@ -6,15 +6,14 @@ import torch
 from benchmarks._harness import Case,bench
 from benchmarks._sgraf import a_batch,build,plain_step_scores
 from benchmarks.train import step
-from itr_nb.reason.fast import FastSGRAF
-from itr_nb.recompute import recompute,pair_cost
+from itr_nb.score.recompute import GRAPH,recompute
+from itr_nb.sgraf.fast import FastSGRAF
 
 def cases(args):
     size,b = dict(dim=32, sim_dim=16, regions=6, image_dim=24),8 if args.small else 24
     for kind in ('SGR','SAF'):
         model,batch = build(kind, size, args.device, torch.float64),a_batch(b, size, args.device, torch.float64)
-        images,texts = model.encode_image(batch),model.encode_text(batch)
-        few = b*pair_cost(model.scorer, images)(texts.mask.shape[1])
+        few = b*GRAPH*model.scorer.pair_bytes(size['regions'], batch.tokens.shape[1], size['dim'], 8) # a column
         def encoded(score): return lambda: score(model.encode_image(batch), model.encode_text(batch))
         forms = {'by caption':lambda: plain_step_scores(model, batch), 'equations':encoded(model.scorer), 'fast':encoded(FastSGRAF(model.scorer)),
             'recompute':encoded(lambda i,t: recompute(model.scorer, i, t, budget=few)), 'both':encoded(lambda i,t: recompute(FastSGRAF(model.scorer), i, t, budget=few))}

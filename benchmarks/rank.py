@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from benchmarks._harness import Case,bench
-from itr_nb.evaluate import ranks
+from itr_nb.judge.ranks import ranks
 
 def ranks_loop(sims, image_of_caption):
     "Sort the list of every query, then look for its own items in it"

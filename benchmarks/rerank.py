@@ -6,11 +6,9 @@ import torch
 
 from benchmarks._harness import Case,bench
 from benchmarks._sgraf import build,sizes,some_states
-from itr_nb.evaluate import encode_split
-from itr_nb.models import fast_form
-from itr_nb.runs import Run
-from itr_nb.search import Index
-from itr_nb.similarity import all_pairs
+from itr_nb.judge.report import encode_split
+from itr_nb.run import Run
+from itr_nb.score.search import Index
 
 def first_right(found, image_of_caption): return 100*(found.rows[:,0]==image_of_caption).double().mean().item()
 
@@ -26,7 +24,7 @@ def cases(args):
     n,k,queries = (60,6,3) if args.small else (1000,100,10)
     size = sizes(args)
     with torch.no_grad():
-        score = fast_form(build('SGR', size, args.device).eval().scorer)
+        score = build('SGR', size, args.device).eval().scorer.fast()
         images,texts = some_states(n, queries, size, args.device)
         whole,few = Index(images, score),Index(images, score, k)
         rows = few.search(texts, k).rows

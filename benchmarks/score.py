@@ -9,8 +9,9 @@ import torch
 
 from benchmarks._harness import Case,bench,rate
 from benchmarks._sgraf import build,lengths,pair_work,plain_scores,sizes,some_states
-from itr_nb.reason.fast import FastSGRAF,onednn,onednn_is_exact
-from itr_nb.similarity import all_pairs
+from itr_nb.score.all_pairs import all_pairs
+from itr_nb.score.kernels import onednn,onednn_is_exact
+from itr_nb.sgraf.fast import FastSGRAF
 
 def by_onednn(f):
     "`f` with oneDNN's kernels in place of MKL's"

@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 from benchmarks._harness import Case,bench
-from itr_nb.builtin import efficientnet_lite,minilm
+from itr_nb.workshop.packaged import efficientnet_lite,minilm
 from itr_nb.core import Batch
-from itr_nb.data import CaptionPairs
-from itr_nb.teachers import OnlineTeachersCB,with_teachers
+from itr_nb.data.pairs import CaptionPairs
+from itr_nb.cusa.teachers import OnlineTeachersCB,with_teachers
 
 words = 'a the two red small big dog cat car house left of above beside near tree bird on blue and'.split()
 
@@ -30,7 +30,8 @@ def cases(args):
     pairs = noise(n)
     for side,model in (('text',minilm()), ('image',efficientnet_lite(2, size=64 if args.small else None))):
         home = tempfile.mkdtemp()
-        rows = getattr(with_teachers(dict(train=pairs), **{side:model}, centre='none', home=home, progress=False)['train'], f'teacher_{side}')
+        taught = with_teachers(dict(train=pairs), **{side:model}, centre='none', home=home, progress=False)['train']
+        rows = (taught.image_fields|taught.caption_fields)[f'teacher_{side}']
         def online():
             step = Step(n, args.device)
             cb = OnlineTeachersCB(pairs, **{side:model}, centre='none')

@@ -12,8 +12,9 @@ from benchmarks._harness import Case,bench,rate
 from benchmarks._sgraf import a_batch,build,encoder_work,lengths,pair_work,plain_step_scores,sizes
 from benchmarks.score import by_onednn
 from itr_nb.losses.triplet import triplet_loss
-from itr_nb.reason.fast import FastSGRAF,onednn,onednn_is_exact
-from itr_nb.recompute import recompute
+from itr_nb.score.kernels import onednn,onednn_is_exact
+from itr_nb.score.recompute import recompute
+from itr_nb.sgraf.fast import FastSGRAF
 
 def step(model, batch, scores, hardest):
     "Loss and gradients; buffers are put back"

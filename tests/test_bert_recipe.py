@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 from common import root
-from itr_nb.callbacks import Callback
-from itr_nb.recipes import build_learner,build_model,load_recipe
-from itr_nb.runs import Run,open_data,prepare,read_json,widths
+from itr_nb.train.learner import Callback
+from itr_nb.build import build_learner,model_for,prepare
+from itr_nb.data import open_data
+from itr_nb.recipe import load_recipe
+from itr_nb.core import read_json
+from itr_nb.run import Run
 
 COLOURS,THINGS = ['red','green','blue','white'],['dog','cat','ball']
 SMALL = ['model.dim=16', 'model.layers=1', 'model.style_layers=2', 'model.units=4', 'train.batch_size=8', 'train.epochs=8', 'train.lr=3e-3', 'train.lr_pretrained=1e-3']
@@ -71,7 +74,7 @@ def test_resume_with_two_rates(place):
     changes = {'model.dim':16, 'model.layers':1, 'model.units':4, 'text.name':str(place/'bert'), 'train.batch_size':8, 'train.epochs':2, 'train.lr':3e-3, 'train.lr_pretrained':1e-3}
     recipe = load_recipe('ckstn-f30k', changes)
     data = prepare(recipe, open_data(str(place/'toy_precomp')), home=place/'cache', progress=False)
-    def learner(*callbacks): return build_learner(recipe, build_model(recipe, **widths(data)), data, callbacks=callbacks)
+    def learner(*callbacks): return build_learner(recipe, model_for(recipe, data), data, callbacks=callbacks)
     whole,half,again = learner().fit(2),learner(Stop(place/'half.safetensors')).fit(2),learner()
     again.fit(2, resume=place/'half.safetensors')
     assert (half.step, again.step)==(15, 30)==(whole.step//2, whole.step) and [g['lr'] for g in again.optimizer.param_groups]==[g['lr'] for g in whole.optimizer.param_groups]

@@ -7,7 +7,7 @@ import torch
 from common import shared
 from PIL import Image
 
-from itr_nb.builtin import *
+from itr_nb.workshop.packaged import efficientnet_lite,LITE_VARIANTS,mpnet
 
 def installed(make, *args, **kw):
     "The model, or skip where its package is not installed"
@@ -31,7 +31,7 @@ def test_names_photographs(variant):
 @pytest.mark.parametrize('variant,size,sure', [(1, 240, .81), (2, 260, .72)])
 def test_larger_variants(variant, size, sure):
     "The drawn traffic light of the page, as sure as when the page was written"
-    from pages.test_builtin import traffic_light
+    from pages.test_workshop_packaged import traffic_light
     net = installed(efficientnet_lite, variant)
     assert net.size==size
     with torch.inference_mode(): p = net.logits(net.preprocess([traffic_light()])).softmax(1)[0]
@@ -60,7 +60,7 @@ def refuse(self, address): asked.append(address); raise OSError('no network')
 socket.socket.connect = refuse
 def no_name(*a, **kw): asked.append(a); raise OSError('no network')
 socket.getaddrinfo = no_name
-from itr_nb.builtin import minilm
+from itr_nb.workshop.packaged import minilm
 print(tuple(minilm().encode(['a cat'])[0].shape), asked)
 """
     env = {k:v for k,v in os.environ.items() if k not in ('HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE')}

@@ -1,17 +1,28 @@
 "Real photographs with sentences, read in Karpathy's layout; nothing of them is kept"
 import json
+import tempfile
+import time
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from common import root,shared
-from itr_nb.data import PairDataset,RetrievalData,Vocab,collate,read_karpathy
-from itr_nb.evaluate import evaluate
-from itr_nb.recipes import RECALLS,build_learner,build_model,load_recipe
-from itr_nb.runs import evaluate_runs,open_data,prepare,read_json,teach,train,widths
-from itr_nb.unimodal import judge_split
+from itr_nb.data.batches import collate,PairDataset,RetrievalData
+from itr_nb.data.readers import read_karpathy
+from itr_nb.data.vocab import Vocab
+from itr_nb.judge.report import evaluate,validator
+from itr_nb.build import build_learner,model_for,prepare
+from itr_nb.data import open_data
+from itr_nb.recipe import load_recipe
+from itr_nb.shelf import RECALLS
+from itr_nb.core import read_json
+from itr_nb.run import evaluate_runs,train
+from itr_nb.run.folder import with_val
+from itr_nb.train.callbacks import BestSnapshotCB
+from itr_nb.judge.unimodal import judge_split
 
 def small(im):
     "An image as 8 x 8 pixels"
@@ -90,31 +101,31 @@ def test_trial(tmp_path):
         for k in rows[0]['dual-photos']: print(' ', k, f"{np.mean([r['dual-photos'][k] for r in rows]):.1f} ± {np.std([r['dual-photos'][k] for r in rows], ddof=1):.1f}")
         assert min(rsum)>at_least
 
-trials = tomllib.loads((root/'results'/'imc_trials.toml').read_text(encoding='utf-8'))
+trials = tomllib.loads((root/'itr_nb'/'imc'/'results.toml').read_text(encoding='utf-8'))
 
 @pytest.mark.slow
 @pytest.mark.parametrize('row', [r for r in trials['trial']+trials['fresh'] if r['data']=='coco_mini'], ids=lambda r: f"{r['mode']}-{r['measure']}-{r['lam']:.3g}{'-fresh'*('seeds' in r)}")
 def test_imc_trial(row, tmp_path):
-    "A row of the trials that the page papers/82_imc shows, made again with all its seeds"
+    "A row of the trials that the page imc/03_paper shows, made again with all its seeds"
     changes = trials['changes']['coco_mini'] | {'train.hinge_warmup':row['warmup']} | {f'loss.imc.{k}':row[k] for k in ('measure','mode','lam')}
     splits = open_data(str(trial_json(tmp_path/'trial.json')), shared('data/coco_mini')/'images')
     data = prepare(load_recipe('imc-emoji', changes), splits, progress=False)
     rsum = []
     for data.seed in row.get('seeds', range(5)):
         recipe = load_recipe('imc-emoji', changes | {'train.seed':data.seed})
-        model = build_model(recipe, **widths(data))
-        build_learner(recipe, model, data).fit(recipe.train['epochs'])
+        model = model_for(recipe, data)
+        build_learner(recipe, model, data).fit(recipe.train.epochs)
         rsum.append(evaluate(model, data, 'test', draws=0).metrics['rsum'])
     print([round(x, 1) for x in rsum], 'recorded', row['rsum'])
     assert abs(np.mean(rsum)-np.mean(row['rsum']))<8, 'another processor sums in another order, and training spreads that to a seed of its own'
 
-soft = tomllib.loads((root/'results'/'cusa_trials.toml').read_text(encoding='utf-8'))
+soft = tomllib.loads((root/'itr_nb'/'cusa'/'results.toml').read_text(encoding='utf-8'))
 
 def photos_with_teachers(changes):
     "500 photographs to train on, 100 on which weights were chosen, the 201 of the other split to judge; teachers' means and features of all 600"
     recipe = load_recipe('cusa-dual-scenes', changes)
     folder = shared('data/coco_mini')
-    data = prepare(recipe, teach(recipe.teacher, open_data(str(folder/'dataset_coco_mini.json'), folder/'images'), progress=False), progress=False)
+    data = prepare(recipe, open_data(str(folder/'dataset_coco_mini.json'), folder/'images'), progress=False)
     rows = np.random.default_rng(0).permutation(len(data.splits['train'].images))
     train,test = data.splits['train'],data.splits['val']
     data.splits = {'train':train.subset(rows[:500]), 'val':train.subset(rows[500:]), 'test':test}
@@ -123,13 +134,13 @@ def photos_with_teachers(changes):
 @pytest.mark.slow
 @pytest.mark.parametrize('row', soft['trial'], ids=lambda r: r['name'])
 def test_soft_labels(row):
-    "A row of the table of photographs in papers/83_cusa, made again with its three seeds"
+    "A row of the table of photographs in cusa/06_paper, made again with its three seeds"
     data,out = photos_with_teachers(soft['changes']),{k:[] for k in soft['measures']}
     for data.seed in range(3):
         recipe = load_recipe('cusa-dual-scenes', soft['changes']|{'train.seed':data.seed})
         recipe.loss = {k:v for k,v in recipe.loss.items() if k=='infonce' or k in row['terms']}
-        model = build_model(recipe, **widths(data))
-        build_learner(recipe, model, data).fit(recipe.train['epochs'])
+        model = model_for(recipe, data)
+        build_learner(recipe, model, data).fit(recipe.train.epochs)
         numbers = judge_split(model, data, draws=0).metrics()
         for k,v in out.items(): v.append(round(numbers[k], 1))
     print(row['name'], out)
@@ -152,3 +163,44 @@ def test_trial_of_words(tmp_path):
     for r in recorded:
         print(r['model'], ' | '.join(f"{k} {got[r['model']][k]:.1f} ({r[k]:.1f})" for k in (*RECALLS,'rsum')))
         assert abs(got[r['model']]['rsum']-r['rsum'])<15, 'another processor sums in another order, and training spreads that to a seed of its own'
+
+BEFORE = {'image.size':224, 'model.dim':256, 'loss.infonce.tau':.05, 'loss.infonce.learn':True, 'train.epochs':12, 'train.schedule':'cosine', 'train.warmup':.1}
+STARTS = {'two trained heads':('dual-emoji', BEFORE), 'linear-photos':('linear-photos', {}), 'dual-photos':('dual-photos', {})}
+
+def some_photos(n, seed):
+    "So many of the 600 photographs at random, a part of them held out for validation, and the 201 on which nothing was chosen"
+    folder = shared('data/coco_mini')
+    full = open_data(str(folder/'dataset_coco_mini.json'), folder/'images')
+    data = prepare(load_recipe('dual-photos'), full, progress=False)
+    rows = np.random.default_rng(seed).permutation(len(full['train'].images))[:n]
+    parts = with_val({'train':full['train'].subset(rows)})
+    names = {k:set(p.image_names) for k,p in parts.items()}
+    whole = data.splits['train']
+    data.splits = {s:whole.subset([i for i in rows if whole.image_names[i] in names[s]]) for s in parts}|{'test':data.splits['val']}
+    data.seed = seed
+    return data
+
+def start_trial(model, n, seed):
+    "Sum of recalls, chance apart, and seconds of training once the features are there, of one way to start on `n` photographs"
+    data,(name,changes) = some_photos(n, seed),STARTS[model]
+    recipe = load_recipe(name, changes|{'train.seed':seed})
+    net = model_for(recipe, data)
+    begin = time.perf_counter()
+    net.solve(data)
+    if recipe.train.epochs:
+        with tempfile.TemporaryDirectory() as d:
+            best = BestSnapshotCB(Path(d)/'best.safetensors')
+            build_learner(recipe, net, data, validator(data), [best]).fit(recipe.train.epochs)
+    seconds = time.perf_counter()-begin
+    return dict(model=model, pictures=n, seed=seed, rsum=round(evaluate(net, data, 'test', draws=0).metrics['rsum'], 1), seconds=round(seconds, 1))
+
+@pytest.mark.slow
+@pytest.mark.parametrize('model', STARTS)
+def test_starts_by_number(model):
+    "The rows that the lesson on one's own photographs shows, made again"
+    rows = tomllib.loads((root/'results'/'photos.toml').read_text(encoding='utf-8'))['row']
+    for r in rows:
+        if r['model']!=model: continue
+        got = start_trial(model, r['pictures'], r['seed'])
+        print(got, r['rsum'])
+        assert abs(got['rsum']-r['rsum'])<15, 'another processor sums in another order, and training spreads that to a seed of its own'

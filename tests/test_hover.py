@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 from test_site import chromium,watch
-from itr_nb.card import HoverCard,save_cards
+from itr_nb.show.cards import HoverCard,save_cards
 
 pytestmark = pytest.mark.xdist_group('site') # one browser for both files
 

@@ -1,41 +1,136 @@
-"The folder listing is the architecture: a page imports only from pages with lower numbers"
-import ast
+"""The laws of the package's imports, read from its text, imports inside functions included
+
+1. A wing (the folder of a paper) imports the road and never another wing; the road imports no wing.
+2. No import runs upward in `order`, and none in a circle, within a folder neither."""
+import ast,re
+from collections import Counter
 
 import pytest
-from tools.pages import pages,tree_of
+from common import root
+from tools.pages import chapters,nbs,pages
 
+package = root/'itr_nb'
 found = pages()
-number_of = {p.module:p.number for p in found if p.module}
 
-def modules_in(tree, package):
-    "Modules of itr_nb that a piece of code imports; `package` is where relative imports start, '' outside the package"
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import): names = [a.name for a in node.names]
+# Low to high; a wing stands where 'wings' is. `workshop` makes data by means of encoders, so it stands above both; `show` draws
+# what it is given, and `run` hands it what a run has found
+order = ('files core registry data encode workshop score losses train judge model linear wings '
+    'show shelf recipe inputs build run course cli __main__').split()
+
+# Imports that break the first law, (who imports, what): why
+exceptions:dict[tuple[str,str],str] = {}
+
+def wings_in(package, pages):
+    "Folders that hold a paper: they have recipes, or their chapter has a page `*_paper.ipynb`"
+    told = {p.chapter for p in pages if p.path.stem.endswith('_paper')}
+    return {p.name for p in package.iterdir() if p.is_dir() and (p.name in told or (p/'recipes').is_dir())}
+
+def sources():
+    "The text of every module by its name; 'losses.__init__' is the folder's own, and the package's, which imports when it is asked, is not read"
+    paths = [p for p in sorted(package.rglob('*.py')) if p.name!='_modidx.py' and p!=package/'__init__.py']
+    return {'.'.join(p.relative_to(package).with_suffix('').parts): p.read_text(encoding='utf-8') for p in paths}
+
+def statements(text, name):
+    "What a module imports, each as (module, what of it) in absolute names; so too what `import_module` is asked for by a literal"
+    folder = ['itr_nb', *name.split('.')[:-1]]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import): yield from ((a.name, '*') for a in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = node.module or ''
-            if node.level: base = '.'.join(package.split('.')[:len(package.split('.'))-node.level+1]+([base] if base else []))
-            names = [base, *(f'{base}.{a.name}' for a in node.names)]
-        else: continue
-        for n in names:
-            if n.startswith('itr_nb.') and n.removeprefix('itr_nb.') in number_of: yield n.removeprefix('itr_nb.')
+            above = folder[:len(folder)-node.level+1] if node.level else []
+            base = '.'.join([*above, *([node.module] if node.module else [])])
+            yield from ((base, a.name) for a in node.names)
+        elif isinstance(node, ast.Call) and re.search(r'\b(import_module|__import__)$', ast.unparse(node.func)):
+            yield from ((a.value, '*') for a in node.args[:1] if isinstance(a, ast.Constant))
 
-@pytest.mark.parametrize('page', [p for p in found if p.module], ids=lambda p: p.module)
-def test_module_imports_from_below(page):
-    package = f'itr_nb.{page.module}'.rpartition('.')[0]
-    for m in modules_in(ast.parse(page.source.read_text(encoding='utf-8')), package):
-        assert number_of[m]<page.number, f'{page.source.name} (page {page.number}) imports itr_nb.{m} (page {number_of[m]})'
+def imports(texts, name):
+    "Modules of the package that one of them imports; a folder is its `__init__`"
+    res = set()
+    for base,what in statements(texts[name], name):
+        for full in (f'{base}.{what}', base):
+            short = full.removeprefix('itr_nb.') if full.startswith('itr_nb.') else None
+            at = next((k for k in (short, f'{short}.__init__') if k in texts), None)
+            if at:
+                res.add(at)
+                break
+    return res-{name}
 
-@pytest.mark.parametrize('page', [p for p in found if p.number is not None], ids=lambda p: p.name)
-def test_cells_import_from_below(page):
-    for cell in page.code:
-        for m in modules_in(tree_of(cell), ''):
-            assert m==page.module or number_of[m]<page.number, f'{page.name}, cell {cell.id} imports itr_nb.{m} (page {number_of[m]})'
+def graph_of(texts): return {name:sorted(imports(texts, name)) for name in texts}
+def unit(name): return name.split('.')[0]
+
+def wing_breaches(texts, wings, allowed=()):
+    "What breaks the first law"
+    return [(a,b) for a,others in graph_of(texts).items() for b in others if unit(b) in wings and unit(a)!=unit(b) and (a,b) not in allowed]
+
+def upward_breaches(texts, wings):
+    "What breaks the order of the second law; KeyError for a module that has no place in it"
+    rank = {n:i for i,n in enumerate(order)}
+    place = lambda name: rank['wings' if unit(name) in wings else unit(name)]
+    return [(a,b) for a,others in graph_of(texts).items() for b in others if unit(a)!=unit(b) and place(b)>place(a)]
+
+def circles(texts):
+    "Rounds of modules that import each other, as lists of their names"
+    graph,done,res = graph_of(texts),set(),[]
+    def visit(name, path):
+        if name in path: res.append(path[path.index(name):])
+        elif name not in done:
+            for other in graph[name]: visit(other, [*path, name])
+            done.add(name)
+    for name in graph: visit(name, [])
+    return res
+
+texts,wings = sources(),wings_in(package, found)
+
+def test_the_wings_are_found(): assert {'sgraf', 'imc', 'ckstn', 'cusa'}<=wings
+def test_a_wing_stands_alone(): assert wing_breaches(texts, wings, exceptions)==[]
+def test_no_import_runs_upward(): assert upward_breaches(texts, wings)==[]
+def test_no_import_runs_in_a_circle(): assert circles(texts)==[]
+
+def test_every_module_has_its_place():
+    assert {unit(name) for name in texts}-wings==set(order)-{'wings'}
+
+def test_exceptions_are_needed_and_have_a_reason():
+    assert set(exceptions)<=set(wing_breaches(texts, wings)) and all(exceptions.values())
+
+@pytest.mark.parametrize('importer,line,breach', [
+    ('imc.network', 'from ..sgraf import sgraf', ('imc.network', 'sgraf.__init__')),
+    ('imc.network', 'from ..sgraf.scorer import SGRAFScorer', ('imc.network', 'sgraf.scorer')),
+    ('imc.network', 'def f():\n    import itr_nb.cusa.clip', ('imc.network', 'cusa.clip')),
+    ('train.learner', 'from ..ckstn import matching_loss', ('train.learner', 'ckstn.matching_loss')),
+    ('recipe', 'class A:\n    def f(self):\n        from .imc.constraint import IMCLoss', ('recipe', 'imc.constraint')),
+    ('cli', "importlib.import_module('itr_nb.sgraf')", ('cli', 'sgraf.__init__')),
+    ('data.__init__', 'from ..imc import constraint', ('data.__init__', 'imc.constraint'))])
+def test_a_planted_import_of_a_wing_is_noticed(importer, line, breach):
+    planted = {**texts, importer: f'{texts[importer]}\n{line}\n'}
+    assert set(wing_breaches(planted, wings))-set(wing_breaches(texts, wings))=={breach}
+
+@pytest.mark.parametrize('importer,line,breach', [
+    ('core', 'from .registry import loss', ('core', 'registry')),
+    ('encode.words', 'def f(): from ..workshop import load', ('encode.words', 'workshop.__init__')),
+    ('losses.triplet', 'from itr_nb.train.learner import Learner', ('losses.triplet', 'train.learner')),
+    ('sgraf.model', 'from .. import recipe', ('sgraf.model', 'recipe')),
+    ('show.sheet', 'from itr_nb.run import Run', ('show.sheet', 'run.__init__')),
+    ('judge.ranks', 'from ..model import RetrievalModel', ('judge.ranks', 'model'))])
+def test_a_planted_import_upward_is_noticed(importer, line, breach):
+    planted = {**texts, importer: f'{texts[importer]}\n{line}\n'}
+    assert set(upward_breaches(planted, wings))-set(upward_breaches(texts, wings))=={breach}
+
+def test_a_planted_circle_is_noticed():
+    assert circles({'a.x':'from .y import f', 'a.y':'def g():\n    from .z import h', 'a.z':'from . import x'})==[['a.x', 'a.y', 'a.z']]
+    assert circles({'a.__init__':'from .x import f', 'a.x':'from ..a import g'})==[['a.__init__', 'a.x']]
+    assert circles({'a.x':'from .y import f\nfrom .z import g', 'a.y':'from .z import g', 'a.z':''})==[]
+
+def test_a_module_without_a_place_is_noticed():
+    with pytest.raises(KeyError): upward_breaches({'attic':'from .core import Loss', 'core':''}, wings)
 
 def test_every_module_has_its_page():
-    from common import root
-    generated = {p.relative_to(root/'itr_nb').with_suffix('').as_posix().replace('/', '.') for p in (root/'itr_nb').rglob('*.py')}
-    assert {m for m in generated if not m.split('.')[-1].startswith('_')}==set(number_of)
+    "All but those that are written by hand and hold no logic: `__init__` and `__main__`"
+    assert {m for m in texts if not m.split('.')[-1].startswith('_')}=={p.module for p in found if p.module}
 
-def test_numbers_are_unique():
-    numbers = [p.number for p in found if p.number is not None]
-    assert len(numbers)==len(set(numbers))
+def test_no_module_has_two_pages():
+    assert not [m for m,n in Counter(p.module for p in found if p.module).items() if n>1]
+
+def test_pages_are_numbered_within_their_chapter():
+    assert [p.name for p in found if not p.chapter]==['index.ipynb']
+    assert {p.name for p in nbs.iterdir() if p.is_dir() and p.name[0] not in '._'}==set(chapters)
+    numbers = Counter((p.chapter, p.number) for p in found if p.chapter)
+    assert not [k for k,n in numbers.items() if n>1 or k[1] is None]

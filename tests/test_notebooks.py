@@ -1,5 +1,6 @@
 "The notebooks are the only source: what is made from them is what they make; and they keep the form of a lesson"
-import ast,filecmp,os,re,shutil,subprocess,sys
+import ast,filecmp,io,os,re,shutil,subprocess,sys,tokenize
+from dataclasses import dataclass
 
 import pytest
 from common import root
@@ -8,8 +9,19 @@ from tools.pages import code_of,is_exported,pages,tree_of
 from tools.readme import write_readme
 from tools.sidebar import write_sidebar
 
+@dataclass(frozen=True)
+class Most:
+    "How long and how wide a cell may be"
+    lines:int
+    columns:int
+
+# The only place of these numbers
+most = dict(exported=Most(lines=90, columns=100), check=Most(lines=60, columns=88), lesson=Most(lines=30, columns=88))
+most_cells,most_module_lines = 130,400
+
 found = pages()
-lessons = [p for p in found if p.module]
+modules = [p for p in found if p.module]
+lessons = [p for p in modules if p.chapter not in ('reference', 'start')]
 
 def differences(a, b):
     "Files that differ between two folders"
@@ -42,29 +54,62 @@ def headings(page): return [h for c in page.nb.cells if c.cell_type=='markdown' 
 @pytest.mark.parametrize('page', found, ids=lambda p: p.name)
 def test_title_and_promise(page):
     first = next(c for c in page.nb.cells if c.cell_type=='markdown').source
-    assert re.match(r'# \S.*\n+> \S', first), f'{page.name}: the first text cell is `# Title` and `> one-sentence promise`'
+    assert re.fullmatch(r'# \S.*\n+> \S.*', first), f'{page.name}: the first text cell is `# Title` and `> one-sentence promise`, and no more'
 
-@pytest.mark.parametrize('page', lessons, ids=lambda p: p.name)
+@pytest.mark.parametrize('page', [p for p in lessons if any(h.startswith('Problem') for h in headings(p))], ids=lambda p: p.name)
 def test_sections(page):
     text = '\n'.join(headings(page))
     for name in ('Problem', 'Picture', 'Check', 'Edges', 'Exercises', 'References'):
         assert re.search(rf'^{name}', text, re.M|re.I), f'{page.name} has no section "{name}"; it has {headings(page)}'
 
-@pytest.mark.parametrize('page', lessons, ids=lambda p: p.name)
+@pytest.mark.parametrize('page', found, ids=lambda p: p.name)
 def test_size(page):
     n = len(page.nb.cells)
-    assert 35<=n<=130, f'{page.name} has {n} cells'
+    assert n<=most_cells, f'{page.name} has {n} cells, at most {most_cells}'
+
+@pytest.mark.parametrize('page', modules, ids=lambda p: p.name)
+def test_modules_are_short(page):
+    n = len(page.source.read_text(encoding='utf-8').splitlines())
+    assert n<=most_module_lines, f'{page.source.name} has {n} lines, at most {most_module_lines}: split it by concern'
 
 def defines(cell): return any(isinstance(n, (ast.FunctionDef, ast.ClassDef)) for n in tree_of(cell).body)
 
 def lines_of(cell): return [l for l in code_of(cell).splitlines() if l.strip()]
 
+def kind_of(cell): return 'exported' if is_exported(cell) else 'check' if defines(cell) else 'lesson'
+
+def is_shown(cell): return not {'hide', 'echo'}&cell.directives.keys()
+
 @pytest.mark.parametrize('page', found, ids=lambda p: p.name)
 def test_cells_are_short(page):
-    for cell in page.code:
-        n,first = len(lines_of(cell)),(lines_of(cell) or [''])[0]
-        kind,most = ('exported', 40) if is_exported(cell) else ('check', 20) if defines(cell) else ('lesson', 12)
-        if not {'hide', 'echo'}&cell.directives.keys(): assert n<=most, f'{page.name}, cell {cell.id} ({first}): {n} lines in a {kind} cell, at most {most}'
+    for cell in filter(is_shown, page.code):
+        n,kind = len(lines_of(cell)),kind_of(cell)
+        assert n<=most[kind].lines, f'{page.name}, cell {cell.id} ({lines_of(cell)[0]}): {n} lines in a {kind} cell, at most {most[kind].lines}'
+
+@pytest.mark.parametrize('page', found, ids=lambda p: p.name)
+def test_cells_are_narrow(page):
+    wide = [f'cell {c.id}: {len(l)} columns, at most {most[kind_of(c)].columns}: {l.strip()}'
+        for c in page.code for l in code_of(c).splitlines() if len(l)>most[kind_of(c)].columns]
+    assert not wide, f'{page.name}, '+'\n'.join(wide)
+
+def packed(source):
+    "Lines on which a semicolon joins statements"
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return [t.line.strip() for t in tokens if t.type==tokenize.OP and t.string==';']
+
+def stars(tree):
+    "Modules that are imported whole"
+    return [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.names[0].name=='*']
+
+@pytest.mark.parametrize('page', modules, ids=lambda p: p.name)
+def test_exported_code_has_air_and_says_what_it_imports(page):
+    for cell in filter(is_exported, page.code):
+        assert not packed(code_of(cell)), f'{page.name}, cell {cell.id}: one statement a line: {packed(code_of(cell))}'
+        assert not stars(tree_of(cell)), f'{page.name}, cell {cell.id}: a star in what is exported: {stars(tree_of(cell))}'
+
+def test_a_packed_line_and_a_star_are_noticed():
+    assert packed("a = ';' # b; c\nif a: b = 1; c = 2\n")==['if a: b = 1; c = 2']
+    assert stars(ast.parse('from a import b\ndef f():\n    from ..core import *'))==['core']
 
 @pytest.mark.parametrize('page', found, ids=lambda p: p.name)
 def test_lesson_cells_have_no_comments(page):
@@ -95,18 +140,19 @@ def test_outputs_say_nothing_of_this_machine(page):
         for trace in (str(root.parent), '/home/', '/root/', '/Users/', '/tmp/', 'site-packages'):
             assert trace not in shown, f'{page.name}, cell {cell.id} shows a path with {trace}'
 
-@pytest.mark.parametrize('page', lessons, ids=lambda p: p.name)
+@pytest.mark.parametrize('page', modules, ids=lambda p: p.name)
 def test_no_test_takes_the_place_of_another(page):
     names = [n.name for n in ast.parse(page.tests.read_text(encoding='utf-8')).body if isinstance(n, ast.FunctionDef) and n.name.startswith('test_')] if page.tests.exists() else []
     assert len(names)==len(set(names)), f'{page.name}: defined twice: {sorted({n for n in names if names.count(n)>1})}'
 
-@pytest.mark.parametrize('page', lessons, ids=lambda p: p.name)
+@pytest.mark.parametrize('page', modules, ids=lambda p: p.name)
 def test_page_has_tests(page):
     assert page.tests.exists(), f'{page.name} has no function test_*'
 
-@pytest.mark.parametrize('page', [p for p in lessons if p.module.startswith('losses.') or p.module in ('attention', 'similarity', 'evaluate')],
-    ids=lambda p: p.name)
+proved = re.compile(r'(losses|score)\..+|sgraf\.attention|judge\.(ranks|graded)')
+
+@pytest.mark.parametrize('page', [p for p in modules if proved.fullmatch(p.module)], ids=lambda p: p.name)
 def test_page_lists_mutants(page):
     from tools.mutate import mutants,read_mutants
-    assert (mutants/f'{page.module}.toml').exists(), f'tests/mutants/{page.module}.toml is missing'
+    assert (mutants/f'{page.module}.toml').exists(), f'itr_nb/faults/{page.module}.toml is missing'
     assert len(read_mutants(page.module))>=3

@@ -1,12 +1,22 @@
 "What the pages show is what their code gives"
 import pytest
-from tools.check_outputs import compare_cells,in_own_process
-from tools.pages import pages
+from itr_nb.workshop.emoji import build_emoji
+from tools.check_outputs import compare_cells
+from tools.pages import pages,root
+from tools.warm import Warm
+
+@pytest.fixture(scope='module')
+def checker():
+    "A warm process that checks notebooks; the built-in drawings are there, so that no page says that it renders them"
+    build_emoji(progress=False)
+    checker = Warm(root/'tools'/'check_outputs.py')
+    yield checker
+    checker.close()
 
 @pytest.mark.parametrize('page', pages(), ids=lambda p: p.name)
-def test_outputs(page):
-    said,code = in_own_process(page.path)
-    assert not code, said
+def test_outputs(page, checker):
+    said = checker(page.path)
+    assert not said, said
 
 def stream(text): return [dict(output_type='stream', name='stdout', text=text)]
 

@@ -1,18 +1,19 @@
 "CLIP and BLIP from a folder, by the recipe: trained with and without soft labels, reported, searched, stopped and resumed, and opened without the folder they came from"
-import itertools,json,shutil
+import itertools,json
 
 import pytest
 import torch
-from pages.test_fusion import tiny_blip
-from pages.test_pretrained import tiny_clip
+from pages.test_cusa_clip import tiny_clip
+from pages.test_cusa_fusion import tiny_blip
 from PIL import Image
 from typer.testing import CliRunner
 
-from itr_nb.callbacks import CheckpointCB
 from itr_nb.cli import app
-from itr_nb.core import ArgumentError
-from itr_nb.recipes import load_recipe
-from itr_nb.runs import Run,evaluate_runs,read_json,train
+from itr_nb.core import ArgumentError,read_json
+from itr_nb.judge.report import encode_split
+from itr_nb.recipe import load_recipe
+from itr_nb.run import evaluate_runs,Run,train
+from itr_nb.train.callbacks import CheckpointCB
 
 TEACHERS = {'teacher.image':'efficientnet-lite0', 'teacher.text':'minilm', 'teacher.size':32, 'teacher.centre':'image'}
 RECIPES = [f'{kind}{v}' for kind in ('clip-b32-f30k', 'blip-f30k') for v in ('', '+csa', '+usa', '+cusa')]
@@ -70,7 +71,7 @@ def test_stopped_and_resumed(name, place, tmp_path, monkeypatch):
     with monkeypatch.context() as m:
         m.setattr(CheckpointCB, 'after_epoch', stop)
         with pytest.raises(Stopped): trained(place, name, tmp_path/'part', epochs=3)
-    with pytest.raises(ArgumentError, match='holds a run'): trained(place, name, tmp_path/'part', epochs=3)
+    with pytest.raises(ArgumentError, match='holds an interrupted run'): trained(place, name, tmp_path/'part', epochs=3)
     rest = trained(place, name, tmp_path/'part', epochs=3, resume=True)
     assert rows(rest)==rows(whole) and same_weights(whole.model, rest.model)
 
@@ -79,19 +80,18 @@ def test_fusion_reads_the_shortlist_again(place, tmp_path):
     one,two = run.evaluate(),run.evaluate(rerank=99)
     assert one.metrics!=two.metrics
     order = [h.name for h in run.search('blue', k=4)]
-    states = run.model.encode_image, run.model.encode_text
-    from itr_nb.evaluate import encode_split
-    from itr_nb.runs import as_batch
     scored = []
     with torch.no_grad():
-        text = run.model.encode_text(as_batch(run, ['blue']))
+        text = run.model.encode_text(run.inputs.batch(texts=['blue']))
         for s,p in run.data.splits.items():
             images,_ = encode_split(run.model, run.data, s)
-            for k,n in enumerate(p.image_names): scored.append((-(run.model.score(images[k:k+1], text)[0,0]+run.model.match(images[k:k+1], text)[0,1]).item(), n))
+            for k,n in enumerate(p.image_names):
+                one = images[k:k+1]
+                scored.append((-(run.model.score(one, text)[0,0]+run.model.match(one, text)[0,1]).item(), n))
     assert order==[n for _,n in sorted(scored)[:4]]
     other = trained(place, 'clip-b32-f30k', tmp_path/'clip', epochs=1)
-    with pytest.raises(ArgumentError, match='fusion'): other.evaluate(rerank=5)
-    with pytest.raises(ArgumentError, match='fusion'): evaluate_runs([run, run], rerank=5)
+    with pytest.raises(ArgumentError, match='second stage'): other.evaluate(rerank=5)
+    with pytest.raises(ArgumentError, match='second stage'): evaluate_runs([run, run], rerank=5)
 
 def test_from_the_command_line(place, tmp_path, monkeypatch):
     monkeypatch.setenv('ITR_NB_HOME', str(place/'cache'))
@@ -107,4 +107,6 @@ def test_from_the_command_line(place, tmp_path, monkeypatch):
 
 def test_refused(place, tmp_path):
     with pytest.raises(ArgumentError, match="own"): recipe(place, 'clip-b32-f30k', **{'text.encoder':'minilm'})
-    with pytest.raises(FileNotFoundError): train(recipe(place, 'clip-b32-f30k', **{'model.name_or_folder':str(tmp_path/'none')}), str(place/'photos'), tmp_path/'run', progress=False)
+    gone = recipe(place, 'clip-b32-f30k', **{'model.name_or_folder':str(tmp_path/'none')})
+    with pytest.raises(ArgumentError, match='name_or_folder: expected a file or folder that is there'): train(gone, str(place/'photos'), tmp_path/'run', progress=False)
+    assert not (tmp_path/'run').exists()

@@ -1,5 +1,5 @@
 "The site, built from a copy of the project and opened in Chromium: nothing missing, equations drawn, search finds pages"
-import functools,http.server,json,os,re,shutil,subprocess,sys,threading
+import functools,html,http.server,json,os,re,shutil,subprocess,sys,threading
 
 import pytest
 from common import root
@@ -32,8 +32,37 @@ def test_nothing_comes_from_elsewhere(built):
 
 def test_exported_code_is_shown(built):
     page = next(p for p in pages() if p.module=='losses.triplet')
-    text = re.sub(r'<[^>]+>', '', (built[0]/'losses.triplet.html').read_text(encoding='utf-8'))
+    text = re.sub(r'<[^>]+>', '', (built[0]/'road'/'triplet.html').read_text(encoding='utf-8'))
     assert page.source.exists() and 'class TripletLoss(Loss):' in text
+
+def openings(page):
+    "The first plain words of each text, and the first line of each code, that a reader of the site must find"
+    for c in page.nb.cells:
+        if c.id=='lesson-setup' or 'default_exp' in c.directives or c.directives.get('echo')=='false': continue
+        if c.cell_type=='code': yield next((l.strip() for l in c.source.splitlines() if l.strip() and not l.startswith(('#|', '%'))), '')
+        elif words:=re.search(r'[A-Za-z][A-Za-z ,]{20,}[a-z]', re.sub(r'```.*?```', '', c.source, flags=re.S)): yield words[0]
+
+def test_nothing_of_a_page_is_lost(built):
+    from nbdev.config import nbpath2html
+    plain = lambda text: ' '.join(html.unescape(re.sub(r'<[^>]+>', '', text)).split())
+    for page in pages():
+        text = plain((built[0]/nbpath2html(page.name)).read_text(encoding='utf-8'))
+        lost = [o for o in openings(page) if ' '.join(o.split()) not in text]
+        assert not lost, f'{page.name}: {lost[:5]}'
+
+def test_every_place_within_the_site_is_there(built):
+    read = functools.cache(lambda path: path.read_text(encoding='utf-8'))
+    places = functools.cache(lambda path: set(re.findall(r'\bid="([^"]+)"', read(path))))
+    for path in built[0].rglob('*.html'):
+        links = {h.partition('#')[::2] for h in re.findall(r'href="([^":]*#[^"]+)"', read(path))}
+        dead = {f'{to}#{at}' for to,at in links if at not in places((path.parent/to).resolve() if to else path)}
+        assert not dead, f'{path.relative_to(built[0])}: {sorted(dead)[:5]}'
+
+def test_no_test_stands_open(built):
+    for path in built[0].rglob('*.html'):
+        text = re.sub(r'<details class="proof">.*?</details>(?=</section>)', '', path.read_text(encoding='utf-8'), flags=re.S)
+        found = re.findall(r'\bdef (test_\w+)', re.sub(r'<[^>]+>', '', text))
+        assert not found, f'{path.relative_to(built[0])}: {found[:3]} before the proof'
 
 @pytest.fixture(scope='module')
 def served(built):
@@ -71,8 +100,21 @@ def watch(page, home):
 tags_on_formulas = """[...document.querySelectorAll('main .katex-html > .tag')].filter(tag => { const t = tag.getBoundingClientRect();
     return [...tag.parentElement.querySelectorAll(':scope > .base')].map(b => b.getBoundingClientRect()).some(b => b.right > t.left+1 && b.bottom > t.top+2 && b.top < t.bottom-2) }).length"""
 
+most_pixels = 12_000 # Height of a lesson, twelve screens, with what is folded left folded
+
+def lesson_problems(page, name):
+    "What is wrong with a lesson as it is drawn: too long, something folded stands open, its way on is not the arrow's"
+    height = page.evaluate("document.querySelector('main').scrollHeight")
+    if height>most_pixels: yield f'{name}: {height} pixels high, at most {most_pixels}'
+    if page.evaluate("document.querySelectorAll('main details[open]').length"): yield f'{name}: something folded stands open'
+    arrow = page.evaluate("document.querySelector('.nav-page-next a')?.href")
+    way = page.evaluate("[...document.querySelectorAll('main p')].find(p => /^(This chapter ends here. )?Next: /.test(p.innerText))?.querySelector('a').href")
+    if way and way!=arrow: yield f'{name}: its way on is {way}, the arrow leads to {arrow}'
+    if not page.evaluate("document.querySelectorAll('main .take-along a[download]').length"): yield f'{name}: no notebook to take along'
+
 def test_every_page_in_a_browser(built, served, chromium):
-    problems = []
+    from nbdev.config import nbpath2html
+    problems,taught = [],{str(nbpath2html(p.name)) for p in pages() if p.is_lesson}
     for path in sorted(built[0].rglob('*.html')):
         name = path.relative_to(built[0]).as_posix()
         page = chromium.new_page(viewport=dict(width=1400, height=900))
@@ -84,7 +126,9 @@ def test_every_page_in_a_browser(built, served, chromium):
         maths = page.evaluate("document.querySelectorAll('main span.math').length")
         drawn = page.evaluate("document.querySelectorAll('main .katex').length")
         failed = page.evaluate("[...document.querySelectorAll('.katex-error')].map(e => e.title)")
+        page.evaluate("Promise.all([...document.querySelectorAll('main img')].map(i => i.decode().catch(() => null)))")
         missing = page.evaluate("[...document.querySelectorAll('main img')].filter(i => !i.complete || !i.naturalWidth).length")
+        if name in taught: problems += lesson_problems(page, name)
         wide = [w for w in (1400, 420) if page.set_viewport_size(dict(width=w, height=900)) or page.evaluate("document.documentElement.scrollWidth")>w]
         if wrong: problems.append(f'{name}: {wrong}')
         if failed: problems.append(f'{name}: equations fail: {failed}')
@@ -99,39 +143,57 @@ def test_every_page_in_a_browser(built, served, chromium):
 
 def test_equations_are_drawn(served, chromium):
     page = chromium.new_page()
-    page.goto(f'{served}/losses.triplet.html', wait_until='networkidle')
+    page.goto(f'{served}/road/triplet.html', wait_until='networkidle')
     assert page.evaluate("document.querySelectorAll('main .katex-display').length")>0
     page.close()
 
-def test_sidebar_is_in_the_order_of_the_layers(served, chromium):
+def test_sidebar_is_in_reading_order(served, chromium):
     page = chromium.new_page(viewport=dict(width=1400, height=900))
-    page.goto(f'{served}/losses.triplet.html', wait_until='networkidle')
-    hrefs = page.evaluate("[...document.querySelectorAll('#quarto-sidebar a.sidebar-link[href]')].map(a => a.getAttribute('href'))")
+    page.goto(f'{served}/road/triplet.html', wait_until='networkidle')
+    hrefs = page.evaluate("[...document.querySelectorAll('#quarto-sidebar a.sidebar-link[href]')].map(a => a.href)")
     from nbdev.config import nbpath2html
-    links = list(dict.fromkeys(h.removeprefix('./') for h in hrefs if h.endswith('.html')))
+    links = list(dict.fromkeys(h.removeprefix(f'{served}/') for h in hrefs if h.endswith('.html')))
     found = pages()
     assert links==[str(nbpath2html(p.name)) for p in [p for p in found if not p.chapter]+[p for p in found if p.chapter]]
     page.close()
 
 def test_search_finds_a_page(served, chromium):
     page = chromium.new_page(viewport=dict(width=1400, height=900))
-    page.goto(f'{served}/core.html', wait_until='networkidle')
+    page.goto(f'{served}/reference/core.html', wait_until='networkidle')
     page.locator('.smalldocs-search input').first.fill('collapse_level')
     first = page.locator('.search-result').first
     first.wait_for(timeout=10_000)
     first.click()
     page.wait_for_load_state()
-    assert 'losses.triplet.html' in page.url
+    assert 'road/triplet.html' in page.url
     page.close()
 
 def test_search_knows_every_page(built):
     entries = json.loads((built[0]/'search.json').read_text(encoding='utf-8'))
     assert {e['href'].partition('#')[0] for e in entries}=={p.relative_to(built[0]).as_posix() for p in built[0].rglob('*.html')}
 
+def test_the_proof_is_a_drawer(served, chromium):
+    page = chromium.new_page(viewport=dict(width=1400, height=900))
+    page.goto(f'{served}/road/triplet.html', wait_until='networkidle')
+    drawer = page.locator('details.proof')
+    assert drawer.count()==1 and re.fullmatch(r'Proof: \d+ checks', drawer.locator('summary').inner_text())
+    code = drawer.locator('pre').first
+    assert not code.is_visible()
+    drawer.locator('summary').click()
+    assert code.is_visible()
+    page.close()
+
+def test_a_term_is_said_on_hover(served, chromium):
+    page = chromium.new_page(viewport=dict(width=1400, height=900))
+    page.goto(f'{served}/road/triplet.html', wait_until='networkidle')
+    term = page.locator('main a.term').first
+    assert len(term.get_attribute('title'))>10 and term.get_attribute('href').endswith('start/how_to_read.html#glossary')
+    page.close()
+
 def test_cards_on_the_site_answer(served, chromium):
     page = chromium.new_page(viewport=dict(width=1400, height=900))
     wrong = watch(page, served)
-    page.goto(f'{served}/tutorials/read_the_attention.html', wait_until='networkidle')
+    page.goto(f'{served}/sgraf/read_the_attention.html', wait_until='networkidle')
     cards = page.locator('main .itr-card')
     lit = lambda n: float(cards.nth(n).locator('.i-veil').evaluate('e => getComputedStyle(e).opacity'))
     assert cards.count()>=3 and lit(0)==lit(1)==0

@@ -6,20 +6,18 @@ import inspect
 import numpy as np
 import pytest
 import torch
-from pages.test_fusion import small_xvlm
+from pages.test_cusa_fusion import small_xvlm
 
 from itr_nb.core import Batch,seed_everything
-from itr_nb.fusion import ITMLoss,xvlm
-from itr_nb.learner import Callback,Learner
-from itr_nb.losses.cusa import CSALoss,USALoss
+from itr_nb.cusa import CSALoss,ITMLoss,USALoss,xvlm
 from itr_nb.losses.infonce import InfoNCE,Temperature
 from itr_nb.losses.triplet import TripletLoss
-from itr_nb.models import FACTORIES,with_own_heads
-from itr_nb.pretrained import OwnHeadsUSA
-from itr_nb.recipes import brings_inputs
+from itr_nb.model import with_own_heads
+from itr_nb.registry import MODELS
+from itr_nb.train.learner import Callback,Learner
 
 small = dict(image_dim=10, dim=16, word_dim=8, sim_dim=8, dropout=0., text='gru')
-kinds = [(name, kind) for name in sorted(FACTORIES) for kind in (('SGR','SAF','joint') if name=='sgraf' else (None,))]+[('xvlm', None)]
+kinds = [(name, kind) for name in MODELS for kind in (('SGR','SAF','joint') if name=='sgraf' else (None,))]+[('xvlm', None)]
 
 class Pairs:
     "Two batches of eight pairs that share a hidden cause with their teachers' features; regions, and pixels of the same"
@@ -44,13 +42,18 @@ def architecture(name):
 def build(name, kind):
     "The smallest model of a factory"
     if name=='xvlm': return xvlm(small_xvlm(), 12)
-    if brings_inputs(name):
+    known = inspect.signature(MODELS[name]).parameters
+    if 'architecture' in known:
         seed_everything(0)
-        return FACTORIES[name](architecture=architecture(name))
-    known = inspect.signature(FACTORIES[name]).parameters
+        return MODELS[name](architecture=architecture(name))
     args = {k:v for k,v in dict(small, vocab_size=12, text_dim=12, kind=kind, regions='any', layers=1, heads=2).items() if k in known and not (k=='text_dim' and 'vocab_size' in known)}
     seed_everything(0)
-    return FACTORIES[name](**args)
+    return MODELS[name](**args)
+
+def headed(name, kind=None):
+    "The same with heads for its own modality, which CLIP has by nature"
+    model = build(name, kind)
+    return model if name=='clip' else with_own_heads(model)
 
 class Watch(Callback):
     def __init__(self): self.losses,self.seen = [],set()
@@ -65,17 +68,21 @@ soft = dict(CSA=lambda: CSALoss(), USA=lambda: .75*USALoss(), CUSA=lambda: .6*CS
 @pytest.mark.parametrize('own', ['triplet', 'infonce'])
 @pytest.mark.parametrize('name,kind', kinds)
 def test_trains(name, kind, own, added):
-    model = build(name, kind)
+    usa = 'USA' in added
+    model = headed(name, kind) if usa else build(name, kind)
     loss = dict(triplet=lambda: TripletLoss(.2, hardest=False), infonce=lambda: InfoNCE(.2))[own]()+soft[added]()
-    watch,start = Watch(),{}
+    assert set(loss.needs)=={'teacher_image','teacher_text'}
+    watch = Watch()
     learner = Learner(model, Pairs(), loss, lr=1e-2, callbacks=[watch])
-    for k,p in loss.named_parameters():
-        assert any(p is q for g in learner.optimizer.param_groups for q in g['params']), f'{k} is not trained'
-        start[k] = p.detach().clone()
+    learned = {f'loss.{k}':p for k,p in loss.named_parameters()}
+    if usa: learned |= {f'model.{k}':p for k,p in model.named_parameters() if 'own_heads' in k or '_uni' in k}
+    assert len(learned)>=(6 if usa else 1)
+    start = {k:p.detach().clone() for k,p in learned.items()}
+    for k,p in learned.items(): assert any(p is q for g in learner.optimizer.param_groups for q in g['params']), f'{k} is not trained'
     learner.fit(15)
     assert np.mean(watch.losses[-2:])<np.mean(watch.losses[:2]), watch.losses
-    still = [k for k,p in loss.named_parameters() if torch.equal(p, start[k])]
-    assert not still and {f'loss.{k}' for k in start}<=watch.seen, f'no gradient reached {still}'
+    still = [k for k,p in learned.items() if torch.equal(p, start[k])]
+    assert not still and learned.keys()<=watch.seen, f'no gradient reached {still}'
     for sides in (('image_','vision'), ('text_',)): assert any(k.startswith('model.') and any(s in k for s in sides) for k in watch.seen), watch.seen
 
 @pytest.mark.parametrize('soft', [0., .3])
@@ -83,8 +90,8 @@ def test_trains(name, kind, own, added):
 def test_matching(name, soft, tmp_path):
     "As CUSA trains X2VLM: contrast, matching whose targets may be soft, and heads in the model; stopped and resumed it goes on as if it had not stopped"
     def learner(*callbacks):
-        model = with_own_heads(build(name, None))
-        return Learner(model, Pairs(), InfoNCE(.2)+ITMLoss(model, soft=soft)+.75*OwnHeadsUSA(model), lr=3e-3, callbacks=callbacks)
+        model = headed(name)
+        return Learner(model, Pairs(), InfoNCE(.2)+ITMLoss(model, soft=soft)+.75*USALoss(), lr=3e-3, callbacks=callbacks)
     watch = Watch()
     whole = learner(watch).fit(15)
     assert np.mean(watch.losses[-4:])<np.mean(watch.losses[:4]), watch.losses
@@ -102,12 +109,12 @@ def test_before_the_sigmoid(kind):
 def test_usa_trains_the_encoders_alone():
     "Without any other loss, the uni-modal rows reach both encoders through the heads"
     watch = Watch()
-    Learner(build('dual', None), Pairs(), USALoss(), lr=1e-2, callbacks=[watch]).fit(4)
-    assert watch.losses[-1]<watch.losses[0] and {'model.image_encoder.fc.weight','loss.image_head.weight'}<=watch.seen
+    Learner(headed('dual'), Pairs(), USALoss(), lr=1e-2, callbacks=[watch]).fit(4)
+    assert watch.losses[-1]<watch.losses[0] and {'model.image_encoder.fc.weight','model.own_heads.image.weight'}<=watch.seen
 
 def test_resume_with_heads(tmp_path):
-    "A learner with lazy heads stops and goes on as if it had not stopped"
-    def learner(): return Learner(build('dual', None), Pairs(), InfoNCE(.2)+CSALoss()+USALoss(), lr=1e-2)
+    "A learner whose model has heads stops and goes on as if it had not stopped"
+    def learner(): return Learner(headed('dual'), Pairs(), InfoNCE(.2)+CSALoss()+USALoss(), lr=1e-2)
     whole = learner().fit(3)
     half = learner().fit(1)
     half.save(tmp_path/'half.safetensors')

@@ -3,16 +3,16 @@ import json
 
 import pytest
 import torch
-from pages.test_unicom import drawn,save_half
+from pages.test_cusa_unicom import drawn,save_half
 from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from itr_nb.builtin import load
+from itr_nb.workshop import load
 from itr_nb.cli import app
-from itr_nb.recipes import load_recipe
-from itr_nb.runs import Run,train
-from itr_nb.unicom import load_unicom
+from itr_nb.recipe import load_recipe
+from itr_nb.run import Run,train
+from itr_nb.cusa.unicom import load_unicom
 
 @pytest.fixture(scope='module')
 def place(tmp_path_factory):

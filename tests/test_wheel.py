@@ -17,7 +17,7 @@ for module in sys.argv[1:]: importlib.import_module(f'itr_nb.{module}')
 import torch
 from itr_nb.core import Batch
 from itr_nb.losses.triplet import TripletLoss
-from itr_nb.models import dual
+from itr_nb.model import dual
 g = torch.Generator().manual_seed(0)
 model = dual(8, 30, text='gru', dim=16, word_dim=12)
 batch = Batch.of(regions=torch.randn(4,3,8, generator=g), tokens=torch.randint(0, 30, (4,5), generator=g), lengths=torch.tensor([5,4,3,2]))
@@ -55,11 +55,13 @@ def test_every_module_imports_and_a_step_trains(installed, tmp_path):
     modules = [p.module for p in pages() if p.module]
     subprocess.run([installed/'python', '-I', '-c', step, *modules], cwd=tmp_path, check=True)
 
+suffixes = '.py', '.toml', '.js', '.css'
+
 def test_data_files_are_in(installed):
     package = next((installed.parent/'lib').glob('python*/site-packages/itr_nb'))
-    inside = {p.relative_to(package).as_posix() for p in package.rglob('*') if p.suffix in ('.py', '.toml')}
+    inside = {p.relative_to(package).as_posix() for p in package.rglob('*') if p.suffix in suffixes}
     source = root/'itr_nb'
-    assert inside=={p.relative_to(source).as_posix() for p in source.rglob('*') if p.suffix in ('.py', '.toml')}
+    assert inside=={p.relative_to(source).as_posix() for p in source.rglob('*') if p.suffix in suffixes}
 
 def test_command_is_there(installed, tmp_path):
     done = subprocess.run([installed/'itr', '--help'], cwd=tmp_path, capture_output=True, text=True)

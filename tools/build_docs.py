@@ -3,7 +3,8 @@
 nbdev processes the notebooks into _proc, as it would for Quarto, and smalldocs renders them with the same _quarto.yml. What smalldocs
 does differently is mended here: pages get the names that nbdev gives them (00_core.ipynb → core.html), links to the hosted pages become
 links within the site, KaTeX lies beside the pages, no font comes from elsewhere, and figures stand in their true size."""
-import argparse,base64,os,re,shutil,struct,sys,tempfile
+import argparse,base64,html,os,re,shutil,struct,sys,tempfile,tomllib
+from functools import cache
 from pathlib import Path
 
 root = Path(__file__).resolve().parents[1]
@@ -14,6 +15,7 @@ from smalldocs import layout,site
 from smalldocs.config import load
 
 from tools import katex
+from tools.pages import pages
 
 # What smalldocs says about settings that are Quarto's alone, and about `output-file`, which Site heeds
 expected = re.compile(r'unknown key format-links|format commonmark|format\.html\.(html-math-method|keep-md|grid)|output-file is not read')
@@ -60,6 +62,70 @@ def true_size(img):
     inches = struct.unpack('>I', head[16:20])[0]/(dots*.0254)
     return img[0].replace('<img ', f'<img width="{inches*96:.0f}" ') if unit==1 else img[0]
 
+def end_of_section(text, start):
+    "Where the section that opens at `start` closes"
+    depth = 0
+    for tag in re.finditer(r'<section\b|</section>', text[start:]):
+        depth += 1 if tag[0]!='</section>' else -1
+        if not depth: return start+tag.start()
+
+def drawer(text, checks):
+    "A page's HTML with its proof folded away under a line that counts its checks"
+    opens = re.search(r'<section id="proof"[^>]*>\s*<h2\b.*?</h2>', text, re.S)
+    if not opens: return text
+    ends = end_of_section(text, opens.start())
+    section = re.match(r'<section[^>]*>', opens[0])[0]
+    said = f'Proof: {checks} check{"s"*(checks!=1)}'
+    return f'{text[:opens.start()]}{section}<details class="proof"><summary>{said}</summary>{text[opens.end():ends]}</details>{text[ends:]}'
+
+def checks_of(page):
+    "How many test functions a page has"
+    return sum(len(re.findall(r'^def test_', c.source, re.M)) for c in page.code)
+
+def take_along(text, page, repository):
+    "A page's HTML with links to its notebook, to be downloaded or opened in Colab, below its first line"
+    colab = repository.replace('https://github.com', 'https://colab.research.google.com/github')
+    links = f'<p class="take-along"><a href="{page.path.name}" download>Notebook</a> · <a href="{colab}/blob/main/nbs/{page.name}">Open in Colab</a></p>'
+    return re.sub(r'(<p><em>[^<]*, lesson \d+ of \d+.*?</p>)', lambda m: m[1]+links, text, count=1, flags=re.S)
+
+@cache
+def glossary():
+    "Term → its entry; none without nbs/glossary.toml"
+    path = root/'nbs'/'glossary.toml'
+    entries = tomllib.loads(path.read_text(encoding='utf-8'))['entry'] if path.exists() else []
+    return {e['term'].lower():e for e in entries}
+
+opaque = re.compile(r'<(a|code|script|span class="math)\b')
+
+def link_terms(text, home):
+    "A page's HTML whose first use of each term of the glossary, in a paragraph, leads to it and says it in a sentence"
+    left = dict(glossary())
+    def link(m):
+        entry = left.pop(m[1].lower(), None)
+        return m[0] if entry is None else f'<a class="term" href="{home}" title="{html.escape(entry["sentence"])}">{m[0]}</a>'
+    def paragraph(m):
+        parts,inside = re.split(r'(<[^>]+>)', m[0]),[]
+        for i,part in enumerate(parts):
+            if part.startswith('</'): inside = inside[:-1]
+            elif re.match(r'<(br|img|input|hr)\b', part): continue
+            elif part.startswith('<'): inside.append(bool(opaque.match(part)))
+            elif part and left and not any(inside):
+                names = '|'.join(map(re.escape, sorted(left, key=len, reverse=True)))
+                parts[i] = re.sub(rf'(?<![\w-])({names})s?(?![\w-])', link, part, flags=re.I)
+        return ''.join(parts)
+    return re.sub(r'<p>.*?</p>', paragraph, text, flags=re.S) if left else text
+
+def finish(out):
+    "Fold the proofs, link the glossary's terms, and lay each notebook beside its page"
+    from nbdev.config import get_config,nbpath2html
+    for page in pages():
+        path = out/nbpath2html(page.name)
+        text = drawer(path.read_text(encoding='utf-8'), checks_of(page))
+        terms = '../'*(len(path.relative_to(out).parts)-1)+'start/how_to_read.html#glossary'
+        if page.path.stem!='03_how_to_read': text = link_terms(text, terms)
+        path.write_text(take_along(text, page, get_config().git_url), encoding='utf-8')
+        shutil.copy(page.path, path.parent/page.path.name)
+
 def render(folder, out):
     "Render processed notebooks into `out`; what smalldocs warns of, broken links above all"
     layout.KATEX = 'KATEX' # replaced below by a path relative to the page
@@ -71,6 +137,7 @@ def render(folder, out):
         up = '../'*(len(page.relative_to(out).parts)-1)
         text = re.sub(r'(href|src)="KATEX/', rf'\1="{up}site_libs/katex/', page.read_text(encoding='utf-8'))
         page.write_text(re.sub(r'<img src="data:image/png;base64,([A-Za-z0-9+/]{400})', true_size, text), encoding='utf-8')
+    finish(out)
     for css in (out/'site_libs').rglob('*.css'):
         css.write_text(re.sub(r'@import url\(https?:[^)]*\);?', '', css.read_text(encoding='utf-8')), encoding='utf-8')
     return [w for w in s.warnings if not expected.search(w)]

@@ -2,8 +2,9 @@
 
 Another processor may differ in the last digit, so text must be equal but for spaces and its numbers, which may differ by 0.1 %, by 0.0015 or
 by one in the last digit shown (whole numbers not at all), and pictures may differ by a small pixel distance. A cell whose numbers
-come from training says how far they may move: `#| spread: 2`. Cells that a flag skips keep the outputs they have."""
-import argparse,base64,io,os,re,subprocess,sys
+come from training says how far they may move: `#| spread: 2`. Cells that a flag skips keep the outputs they have. The exercises'
+solutions are run as well."""
+import argparse,base64,io,re,sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +14,8 @@ sys.path.insert(0, str(root))
 import numpy as np
 from fastcore.nbio import read_nb
 from PIL import Image
+
+from tools.warm import Warm,serve
 
 number = re.compile(r'(?<![\w.])[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?')
 embedded = re.compile(r'data:image/(?:png|jpeg);base64,([A-Za-z0-9+/=\s]+)')
@@ -98,12 +101,26 @@ def compare(old, new):
             first = next((l for l in cell.source.splitlines() if l.strip() and not l.startswith('#|')), '')
             yield f'cell {cell.id} ({first.strip()[:60]}): {what}'
 
+def to_run(path):
+    """A notebook with the code of its folded solutions behind its cells, and without its proof, whose tests the suite runs
+
+    A proof that shows something is run."""
+    from fastcore.nbio import mk_cell
+    from tools.course import solutions
+    from tools.pages import Page
+    nb = read_nb(path)
+    proof = [c for c in nb.cells if c.cell_type=='code' and 'proof' in c.directives]
+    if not any(c.outputs for c in proof): nb.cells = [c for c in nb.cells if c not in proof]
+    nb.cells += [mk_cell(code, 'code') for code in solutions(Page(Path(path)))]
+    return nb
+
 def execute(path):
     "Run a notebook as `nbdev-test --save` would, and return it instead of saving it; None if a cell fails"
-    import nbdev.test
+    import nbdev.process,nbdev.test
     from nbdev.clean import clean_nb
     from nbdev.config import get_config
     got = []
+    nbdev.process.read_nb = to_run
     nbdev.test.write_nb = lambda nb, fn: got.append(nb)
     flags = get_config(path.parent).tst_flags.split()
     nbdev.test.test_nb(path, skip_flags=flags, basepath=str(root), save=True)
@@ -118,23 +135,21 @@ def check(path):
     if new is None: return [f'{name}: a cell fails (see above)']
     return [f'{name}, {line}' for line in compare(read_nb(path), new)]
 
-def in_own_process(path):
-    "Check one notebook in a process of its own; what it says and its exit code"
-    env = {**os.environ, 'OMP_NUM_THREADS':'1', 'HF_HUB_OFFLINE':'1', 'TOKENIZERS_PARALLELISM':'false'}
-    done = subprocess.run([sys.executable, __file__, str(path)], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    return done.stdout.strip(),done.returncode
+def check_all(paths):
+    "What is said of each of several notebooks by one warm process"
+    checker = Warm(__file__)
+    try: return [(path, checker(path)) for path in paths]
+    finally: checker.close()
 
 if __name__=='__main__':
     args = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     args.add_argument('notebooks', nargs='*', type=Path, help='notebooks, all of them if none is named')
     args.add_argument('--workers', type=int, default=2, help='notebooks that run at the same time')
+    args.add_argument('--serve', action='store_true', help=argparse.SUPPRESS)
     args = args.parse_args()
-    if len(args.notebooks)==1:
-        lines = check(args.notebooks[0].resolve())
-        print('\n'.join(lines))
-        sys.exit(bool(lines))
+    if args.serve: sys.exit(serve(lambda path: check(Path(path))))
     from tools.pages import pages
-    paths = args.notebooks or [p.path for p in pages()]
-    with ThreadPoolExecutor(args.workers) as pool: results = list(pool.map(in_own_process, paths))
-    for path,(said,code) in zip(paths, results): print(f'{"differs" if code else "same   "} {path.name}'+(f'\n{said}' if code else ''))
-    sys.exit(any(code for _,code in results))
+    paths = [p.resolve() for p in args.notebooks] or [p.path for p in pages()]
+    with ThreadPoolExecutor(args.workers) as pool: results = [r for part in pool.map(check_all, [paths[i::args.workers] for i in range(args.workers)]) for r in part]
+    for path,said in results: print(f'{"differs" if said else "same   "} {path.name}'+(f'\n{said}' if said else ''))
+    sys.exit(any(said for _,said in results))

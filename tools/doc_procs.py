@@ -1,7 +1,7 @@
 """How nbdev turns a notebook into a page of the site: what a page exports is shown as code, under a heading with a link to its source
 
 nbdev would hide a cell marked `export`, run parts of the notebook, and show signatures. A lesson needs the code, docments and
-docstring included, and that needs nothing to run. pyproject.toml names this processor, and those of nbdev's own that it replaces."""
+docstring included, and that needs nothing to run. pyproject.toml names these processors, and those of nbdev's own that they replace."""
 import ast,re
 from functools import cache
 
@@ -21,6 +21,12 @@ def names_of(cell):
     nodes = [n for n in cell.parsed_() or [] if isinstance(n, (ast.FunctionDef, ast.ClassDef)) and not n.name.startswith('_')]
     return [name for n in nodes for name in listify(showdoc_nm(n))]
 
+def places_of(cell):
+    "Names that nbdev may lead to and that have no heading: private ones, and the methods of classes"
+    nodes = [n for n in cell.parsed_() or [] if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
+    methods = [f'{c.name}.{f.name}' for c in nodes if isinstance(c, ast.ClassDef) for f in c.body if isinstance(f, ast.FunctionDef)]
+    return [n.lower() for n in [*(name for n in nodes for name in listify(showdoc_nm(n))), *methods]]
+
 @cache
 def lines_of(module):
     "Where in the generated module each definition starts"
@@ -28,29 +34,48 @@ def lines_of(module):
     path = cfg.lib_path/(module.replace('.', '/')+'.py')
     return {n.name:n.lineno for n in ast.parse(path.read_text(encoding='utf-8')).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
 
-def heading(names, module):
+def anchors(names):
+    "Places that links can lead to"
+    return ''.join(f'<span id="{n}"></span>' for n in dict.fromkeys(names))
+
+def heading(names, module, others=()):
     "Link to the source and a heading that nbdev's links to the first name lead to; the others get a place of their own"
     cfg = get_config()
     line = lines_of(module).get(names[0].rpartition('.')[2], 1)
     url = f'{cfg.git_url}/blob/{cfg.branch}/{cfg.lib_path.name}/{module.replace(".", "/")}.py#L{line}'
-    others = ''.join(f'<span id="{n.lower()}"></span>' for n in names[1:])
-    return mk_cell(f'[source]({url}){{style="float:right; font-size:smaller"}}{others}\n\n### {names[0]}', 'markdown')
+    places = anchors(n for n in [*map(str.lower, names), *others] if n!=names[0].lower())
+    return mk_cell(f'[source]({url}){{style="float:right; font-size:smaller"}}{places}\n\n### {names[0]}', 'markdown')
 
 def module_of(nb):
     "What a page exports, None for nothing"
     return next((c.directives_['default_exp'] for c in nb.cells if 'default_exp' in c.directives_), None)
 
+def fold(cell, summary):
+    "A cell whose code waits behind a line, without what it printed"
+    cell.source,cell.outputs = f'#| code-fold: true\n#| code-summary: "{summary}"\n{cell.source}',[]
+    return cell
+
+def only_imports(cell):
+    "Does a cell do nothing but import?"
+    return all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in cell.parsed_() or [])
+
+def shown(cell, module):
+    "What stands on the site for a cell: definitions under a heading, imports and hidden code folded, so that who copies has all"
+    if cell.cell_type!='code' or not cell.directives_.keys()&hidden: return [cell]
+    if not cell.source.strip() or cell.directives_.get('eval')=='false' and 'hide' in cell.directives_: return []
+    if only_imports(cell): return [fold(cell, 'Imports')]
+    if 'hide' in cell.directives_: return [mk_cell(anchors(places_of(cell)), 'markdown'), fold(cell, 'Code of the examples')]
+    exported = {'export', 'exports'}&cell.directives_.keys()
+    home = ''.join(''.join(cell.directives_[d]) for d in exported).strip()
+    names,places = names_of(cell),places_of(cell)
+    if names: return [heading(names, home or module, places), cell]
+    return [mk_cell(anchors(places), 'markdown'), cell] if places else [cell]
+
 class show_source(Processor):
-    "Put exported definitions under headings, and drop the cells that only export or are hidden"
+    "Put exported definitions under headings, and fold what is hidden"
     def begin(self):
         module = module_of(self.nb)
-        res = []
-        for cell in self.nb.cells:
-            if cell.cell_type=='code' and cell.directives_.keys()&hidden:
-                exported = 'hide' not in cell.directives_ and {'export', 'exports'}&cell.directives_.keys()
-                if exported and (names:=names_of(cell)): res += [heading(names, module), cell]
-            else: res.append(cell)
-        self.nb.cells = res
+        self.nb.cells = [c for cell in self.nb.cells for c in shown(cell, module)]
 
 @cache
 def addresses():
@@ -60,7 +85,7 @@ def addresses():
 
 @cache
 def notebooks():
-    "Where each notebook is shown, by its name in the folder: '10_encoders', 'papers/80_sgraf'"
+    "Where each notebook is shown, by its name in the folder: 'road/04_triplet'"
     home = get_config().doc_url.rstrip('/')
     return {p.name.removesuffix('.ipynb'):f'{home}/{nbpath2html(p.name)}' for p in pages()}
 
@@ -70,15 +95,17 @@ def lookup(): return NbdevLookup()
 def target(name, before, module):
     """Where a name in backticks leads, None for nowhere
 
-    A notebook's name leads to its page, and a module's if it has a dot, or if the text before it says that it is one. A bare lower-case word is more often an
-    argument than a function of a later page, and leads to what this page or an earlier one defines, or nowhere."""
+    A notebook's name leads to its page, and a module's if it has a dot, or if the text before it says that it is one. A bare
+    lower-case word is more often an argument than a function of a page that comes later, and leads to what this page or an
+    earlier one defines, or nowhere."""
     homes,plain = addresses(),name.removesuffix('()')
-    if re.search(r'\d', name) and name in notebooks(): return notebooks()[name]
-    if name in homes and ('.' in name or re.match(r'- (Before|Next|See)\b', before) or re.search(r'\bpages? ([^.;]* and )?$', before)): return homes[name]
+    if '/' in name and name in notebooks(): return notebooks()[name]
+    says_page = re.match(r'- (Before|Next|See)\b', before) or re.search(r'\bpages? ([^.;]* and )?$', before)
+    if name in homes and ('.' in name or says_page): return homes[name]
     found = lookup().doc(plain)
     if found and module and re.fullmatch('[a-z]+', name):
-        order = list(homes.values())
-        if order.index(found.partition('#')[0])>list(homes).index(module): return None
+        order = list(notebooks().values())
+        if order.index(found.partition('#')[0])>order.index(homes[module]): return None
     return found
 
 def link_names(text, module):

@@ -1,4 +1,4 @@
-"From the notebooks, write everything that is made from them: the package, the exported tests, the sidebar, nbdev.yml and README.md"
+"From the notebooks, write everything that is made from them: the package, the exported tests, what the course decides, the sidebar, nbdev.yml and README.md"
 import contextlib,os,sys
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from nbdev.clean import nbdev_clean
 from nbdev.doclinks import nbdev_export
 from nbdev.quarto import refresh_quarto_yml
 
+from tools.course import write_course
 from tools.export_tests import export_tests
 from tools.pages import report
 from tools.readme import write_readme
@@ -24,6 +25,7 @@ def same_time(path):
 if __name__=='__main__':
     os.chdir(root)
     nbdev_clean.__wrapped__()
+    moved = write_course()
     with same_time(root/'pyproject.toml'): nbdev_export.__wrapped__()
     refresh_quarto_yml()
-    report(export_tests()+write_sidebar()+write_readme(), False, '')
+    report(moved+export_tests()+write_sidebar()+write_readme(), False, '')

@@ -4,7 +4,7 @@ from pathlib import Path
 from shutil import copy,copytree
 
 from itr_nb.core import cache_home
-from itr_nb.emoji import Source,fetch
+from itr_nb.workshop.npm import fetch,Source
 
 package = Source('katex', '0.16.11', 'script', 'MIT', 'Khan Academy and contributors',
     'sha512-RQrI8rlHY92OLf3rho/Ts8i/XvjgguEjOkO1BEXcU3N8BqPpSzBNwV/G0Ukr+P/l3ivvJUE/Fa/CwbS6HesGNQ==')

@@ -1,7 +1,7 @@
 "The notebooks, in reading order, and what can be said of one without running it"
-import ast,re
+import ast,re,tomllib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache,cached_property
 from pathlib import Path
 
 from fastcore.nbio import read_nb
@@ -9,10 +9,12 @@ from fastcore.nbio import read_nb
 root = Path(__file__).resolve().parents[1]
 nbs = root/'nbs'
 
-# The layers of the house: first digit of a page's number, and the chapter it opens on the site
-chapters = {'0':'What the data are', '1':'From pixels and words to vectors', '2':'From vectors to scores',
-    '3':'What to ask of the scores', '4':'Training', '5':'Judging', '6':'Whole models', '7':'The door from a shell',
-    'papers':'Papers', 'tutorials':'Tutorials'}
+@cache
+def course():
+    "Chapters in reading order, each with its folder, title, lessons and reference pages"
+    return tomllib.loads((nbs/'course.toml').read_text(encoding='utf-8'))['chapter']
+
+chapters = {c['folder']:c['title'] for c in course()} # Folder -> what the site calls it
 
 @dataclass
 class Page:
@@ -20,35 +22,56 @@ class Page:
 
     @cached_property
     def nb(self): return read_nb(self.path)
+
     @property
-    def name(self): return self.path.relative_to(nbs).as_posix()
+    def name(self): # 'road/04_triplet.ipynb'
+        return self.path.relative_to(nbs).as_posix()
+
     @property
-    def number(self): # 30 for 30_losses.triplet.ipynb, None for a page without a number
+    def chapter(self): # 'road', None for the index
+        folder = self.path.parent.name
+        return folder if folder in chapters else None
+
+    @property
+    def is_lesson(self): return self.name in listed('lessons')
+
+    @property
+    def number(self): # 4 for road/04_triplet.ipynb, None without one
         found = re.match(r'(\d+)_', self.path.name)
         return int(found[1]) if found else None
-    @property
-    def chapter(self): # Key in `chapters`, None for the index
-        folder = self.path.parent.name
-        if folder in chapters: return folder
-        return None if self.number is None else str(self.number)[0] if self.number>9 else '0'
+
     @cached_property
     def code(self): return [c for c in self.nb.cells if c.cell_type=='code']
+
     @cached_property
     def module(self): # 'losses.triplet', None for a page that exports nothing
         return next((c.directives['default_exp'].strip() for c in self.code if 'default_exp' in c.directives), None)
+
+    @cached_property
+    def modules(self): # All that it exports to: its own, and those that an exported cell names
+        named = {c.directives[d].strip() for c in self.code for d in ('export', 'exports', 'exporti') if d in c.directives}
+        return {m for m in named|{self.module} if m}
+
     @property
     def source(self): # The generated module
         return root/'itr_nb'/(self.module.replace('.', '/')+'.py')
+
     @property
-    def tests(self): # The generated test file
+    def tests(self): # The generated test file, named after the module, else after the page
         stem = self.module or self.name.removesuffix('.ipynb')
-        return root/'tests'/'pages'/f'test_{re.sub(r"[^a-zA-Z0-9]+", "_", stem)}.py'
+        return root/'tests'/'pages'/f'test_{re.sub("[./]", "_", stem)}.py'
+
+def listed(kind):
+    "Names of the lessons, or of the reference pages, in reading order"
+    return [f'{c["folder"]}/{name}.ipynb' for c in course() for name in c.get(kind, [])]
 
 def pages():
-    "Every page, the numbered ones first, then papers, tutorials and the index"
-    found = [Page(p) for p in nbs.rglob('*.ipynb') if not any(o[0] in '._' for o in p.relative_to(nbs).parts)]
-    order = list(chapters)
-    return sorted(found, key=lambda p: (order.index(p.chapter) if p.chapter else len(order), p.number is None, p.name))
+    "Every page in reading order: lessons, reference pages, the index; ValueError where nbs/course.toml and the folders disagree"
+    found = {p.name:p for p in map(Page, nbs.rglob('*.ipynb')) if not any(part[0] in '._' for part in p.path.relative_to(nbs).parts)}
+    order = [*listed('lessons'), *listed('reference'), 'index.ipynb']
+    if wrong := (set(order)^set(found))-{'index.ipynb'}: raise ValueError(f'nbs/course.toml and the folders of nbs disagree: {sorted(wrong)}')
+    if len(order)!=len(set(order)): raise ValueError('nbs/course.toml names a page twice')
+    return [found[name] for name in order if name in found]
 
 def is_exported(cell): return any(d in cell.directives for d in ('export', 'exports', 'exporti'))
 

@@ -1,18 +1,23 @@
-"Write nbs/sidebar.yml: the pages of the site, a chapter for each layer; `--check` only says whether it is out of step"
+"Write nbs/sidebar.yml: the pages of the site, chapter by chapter; `--check` only says whether it is out of step"
 import argparse,sys
-from itertools import groupby
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tools.pages import chapters,nbs,pages,report,sync
+from tools.pages import course,nbs,report,sync
+
+def section(title, names, depth=2):
+    "A section as lines of YAML"
+    pad = '  '*depth
+    return [f'{pad}  - section: {title}', f'{pad}    contents:', *(f'{pad}      - {name}' for name in names)]
 
 def sidebar():
-    "The sidebar as Quarto and smalldocs read it"
-    found = pages()
-    lines = ['website:', '  sidebar:', '    contents:']
-    lines += [f'      - {p.name}' for p in found if not p.chapter]
-    for key,group in groupby((p for p in found if p.chapter), key=lambda p: p.chapter):
-        lines += [f'      - section: {chapters[key]}', '        contents:', *(f'          - {p.name}' for p in group)]
+    "The sidebar as Quarto and smalldocs read it: the chapters' lessons, then the reference, its first pages those of the chapters"
+    name = lambda c,stem: f'{c["folder"]}/{stem}.ipynb'
+    lines = ['website:', '  sidebar:', '    contents:', '      - index.ipynb']
+    for c in course():
+        if c.get('lessons'): lines += section(c['title'], [name(c, s) for s in c['lessons']])
+    for c in course():
+        if c.get('reference'): lines += section(c['title'] if c['folder']=='reference' else f'{c["title"]}, reference', [name(c, s) for s in c['reference']])
     return '\n'.join(lines)+'\n'
 
 def write_sidebar(check=False):

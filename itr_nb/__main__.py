@@ -1,0 +1,4 @@
+"`python -m itr_nb` is the command `itr`"
+from .cli import main
+
+main()

@@ -1,0 +1,3 @@
+"CKSTN: a style transformer with common knowledge"
+from .matching_loss import MatchingLoss
+from .model import ckstn

@@ -1,0 +1,115 @@
+"A lesson keeps its budgets: what a reader walks through is short, and its proof stands last, its answers folded"
+import ast,re,tomllib
+from types import SimpleNamespace
+
+import pytest
+from tools.course import before_proof,folded,line_count,lessons,made,solutions,word_count,write_course
+from tools.pages import nbs,pages,root
+
+package = root/'itr_nb'
+
+# The only place of these numbers
+most_words,most_code_lines,most_exercises = 1500,150,4
+
+found = [l.page for l in lessons()]
+# Chapters whose lessons teach an idea; `start` shows how to use what is there
+taught = [p for p in found if p.chapter!='start']
+# Pages that are not in this form yet
+unwritten:set[str] = set()
+
+def text_of(page, cells=None): return '\n'.join(c.source for c in (page.nb.cells if cells is None else cells) if c.cell_type=='markdown')
+
+def sections(page): return re.findall(r'^## (.+)$', text_of(page), re.M)
+
+def exercises(page):
+    "The text of each exercise"
+    part = re.search(r'^## Exercises\n(.*?)(?=^## |\Z)', text_of(page), re.M|re.S)
+    return re.split(r'^\*\*\d+\.', part[1], flags=re.M)[1:] if part else []
+
+def budget(page):
+    "A lesson is read in one sitting"
+    if (n:=word_count(page))>most_words: yield f'{n} words before the proof, at most {most_words}'
+    if (n:=line_count(page))>most_code_lines: yield f'{n} lines of code before the proof, at most {most_code_lines}'
+
+def nothing_in_the_way(page):
+    "No test and no traceback before the proof"
+    for c in before_proof(page):
+        if c.cell_type!='code': continue
+        if re.search(r'^\s*def test_', c.source, re.M): yield f'cell {c.id}: a test before the proof'
+        if any(o['output_type']=='error' for o in c.outputs): yield f'cell {c.id}: a traceback before the proof'
+
+def proof_is_last(page):
+    "The proof is the last section, and its cells say so"
+    names = sections(page)
+    if 'Proof' in names and names[-1]!='Proof': yield f'"{names[-1]}" stands behind the proof'
+    early = {c.id for c in before_proof(page)}
+    for c in page.nb.cells:
+        if c.cell_type=='code' and ('proof' in c.directives)==(c.id in early) and c.id not in made:
+            yield f'cell {c.id}: `#| proof` is for cells of the proof, and for all of them'
+
+def has_its_parts(page):
+    "What every lesson has"
+    for name in ('Summary', 'Exercises'):
+        if name not in sections(page): yield f'no section "{name}"'
+
+def answers_are_folded(page):
+    "Each exercise has a folded hint and a folded solution, and nothing of them stands open"
+    asked = exercises(page)
+    if len(asked)>most_exercises: yield f'{len(asked)} exercises, at most {most_exercises}'
+    for i,text in enumerate(asked, 1):
+        for name in ('Hint', 'Solution'):
+            if f'<summary>{name}</summary>' not in text: yield f'exercise {i}: no folded {name.lower()}'
+    if re.search(r'^\W*(Answers?|Solutions?)\b|\b(Answer|Solution):', folded.sub('', text_of(page)), re.M): yield 'an answer stands open'
+    for code in solutions(page): ast.parse(code)
+
+def nothing_leads_elsewhere(page):
+    "The way on is the table's alone"
+    for c in page.nb.cells:
+        if c.cell_type=='markdown' and c.id not in made and re.search(r'^[-*\s]*\**(Next|Before|Previous)\b.{0,12}:', c.source, re.M):
+            yield f'cell {c.id}: a way on of its own'
+
+rules = [budget, nothing_in_the_way, proof_is_last, answers_are_folded, nothing_leads_elsewhere]
+
+@pytest.mark.parametrize('page', [p for p in found if p.name not in unwritten], ids=lambda p: p.name)
+def test_rules(page):
+    broken = [w for rule in rules for w in rule(page)]
+    assert not broken, f'{page.name}: '+'\n'.join(broken)
+
+@pytest.mark.parametrize('page', [p for p in taught if p.name not in unwritten], ids=lambda p: p.name)
+def test_parts(page): assert not list(has_its_parts(page)), page.name
+
+def test_what_is_unwritten_is_there(): assert unwritten<={p.name for p in found}
+
+def test_pages_say_what_the_table_says(): assert not write_course(check=True), 'run `make export`'
+
+def test_data_name_pages_that_are_there():
+    names = {p.name.removesuffix('.ipynb') for p in pages()}
+    read = lambda path: tomllib.loads(path.read_text(encoding='utf-8'))
+    entries = read(nbs/'glossary.toml')['entry']
+    rows = [r for f in [package/'board.toml', *package.glob('*/board.toml')] for r in read(f)['row']]
+    assert {e['page'] for e in entries}|{r['lesson'] for r in rows if 'lesson' in r}<=names
+    assert len({e['term'].lower() for e in entries})==len(entries)
+
+def page_of(*cells):
+    "A page out of texts; one that starts with `#|` or `def` is code"
+    def cell(i, source):
+        code = source.startswith(('#|', 'def ', 'x ='))
+        directives = {l[2:].strip():'' for l in source.splitlines() if l.startswith('#|')}
+        return SimpleNamespace(id=f'c{i}', cell_type='code' if code else 'markdown', source=source, directives=directives, outputs=[])
+    return SimpleNamespace(name='x', nb=SimpleNamespace(cells=[cell(i, s) for i,s in enumerate(cells)]))
+
+@pytest.mark.parametrize('rule,good,bad', [
+    (budget, ['word '*most_words], ['word '*(most_words+1)]),
+    (budget, ['x = 1\n'*most_code_lines], ['x = 1\n'*(most_code_lines+1)]),
+    (budget, ['<details>'+'word '*9999+'</details>', '## Proof\n'+'word '*9999], ['<details>'+'word '*9999]),
+    (nothing_in_the_way, ['## Proof', '#| proof\ndef test_x(): pass'], ['def test_x(): pass', '## Proof']),
+    (proof_is_last, ['## A', '## Proof', '#| proof\nx = 1'], ['## Proof', '#| proof\nx = 1', '## A']),
+    (proof_is_last, ['x = 1', '## Proof', '#| proof\nx = 1'], ['x = 1', '## Proof', 'x = 1']),
+    (proof_is_last, ['x = 1', '## Proof'], ['#| proof\nx = 1', '## Proof']),
+    (has_its_parts, ['## Summary', '## Exercises'], ['## Exercises']),
+    (answers_are_folded, ['## Exercises\n**1.** Why?\n<details><summary>Hint</summary>a</details><details><summary>Solution</summary>b</details>'],
+        ['## Exercises\n**1.** Why?\n<details><summary>Hint</summary>a</details>']),
+    (answers_are_folded, ['## Exercises'], ['## Exercises\n**1.** Why?\n<details><summary>Hint</summary>a</details><details><summary>Solution</summary>b</details>\nAnswer: 3']),
+    (nothing_leads_elsewhere, ['What comes next is hard.'], ['- Next: [this](a.ipynb)'])])
+def test_a_breach_is_noticed(rule, good, bad):
+    assert not list(rule(page_of(*good))) and list(rule(page_of(*bad)))
