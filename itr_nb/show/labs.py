@@ -11,6 +11,7 @@ __all__ = ['PRESETS', 'Lab', 'score_lab', 'attention_lab', 'filter_lab', 'graph_
 import hashlib,html,io,json
 from base64 import b64encode
 from collections.abc import Mapping,Sequence
+from copy import deepcopy
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -298,8 +299,8 @@ def graph_lab(
     names,nodes = _candidates(names, vectors)
     w = numbers(head, 'head', str(nodes.shape[2]))
     if not len(steps): raise ArgumentError('steps', 'at least one', len(steps))
-    x,edges,planes = nodes[0],[],[_plane(nodes[0])]
-    for step in steps:
+    x,edges,planes = nodes[0].double(),[],[_plane(nodes[0].double())]
+    for step in (deepcopy(s).double() for s in steps):
         edges.append(step.edges(x))
         x = step(x)
         planes.append(_plane(x))

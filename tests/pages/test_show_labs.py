@@ -4,6 +4,7 @@ from itr_nb.show.labs import _plain
 import hashlib,html,io,json
 from base64 import b64encode
 from collections.abc import Mapping,Sequence
+from copy import deepcopy
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
