@@ -4,6 +4,7 @@ nbdev would hide a cell marked `export`, run parts of the notebook, and show sig
 docstring included, and that needs nothing to run. pyproject.toml names these processors, and those of nbdev's own that they replace."""
 import ast,re
 from functools import cache
+from pathlib import Path
 
 from fastcore.basics import listify
 from fastcore.nbio import mk_cell
@@ -51,8 +52,14 @@ def module_of(nb):
     return next((c.directives_['default_exp'] for c in nb.cells if 'default_exp' in c.directives_), None)
 
 def fold(cell, summary):
-    "A cell whose code waits behind a line, without what it printed"
-    cell.source,cell.outputs = f'#| code-fold: true\n#| code-summary: "{summary}"\n{cell.source}',[]
+    "A cell whose code waits behind a line"
+    source = re.sub(r'^#\| echo: false\n', '', cell.source, flags=re.M)
+    cell.source = f'#| code-fold: true\n#| code-summary: "{summary}"\n{source}'
+    return cell
+
+def silent(cell):
+    "A cell without what it printed"
+    cell.outputs = []
     return cell
 
 def only_imports(cell):
@@ -61,10 +68,12 @@ def only_imports(cell):
 
 def shown(cell, module):
     "What stands on the site for a cell: definitions under a heading, imports and hidden code folded, so that who copies has all"
-    if cell.cell_type!='code' or not cell.directives_.keys()&hidden: return [cell]
+    if cell.cell_type!='code': return [cell]
+    if cell.directives_.get('echo')=='false': return [fold(cell, 'Code of the figure')]
+    if not cell.directives_.keys()&hidden: return [cell]
     if not cell.source.strip() or cell.directives_.get('eval')=='false' and 'hide' in cell.directives_: return []
-    if only_imports(cell): return [fold(cell, 'Imports')]
-    if 'hide' in cell.directives_: return [mk_cell(anchors(places_of(cell)), 'markdown'), fold(cell, 'Code of the examples')]
+    if only_imports(cell): return [silent(fold(cell, 'Imports'))]
+    if 'hide' in cell.directives_: return [mk_cell(anchors(places_of(cell)), 'markdown'), silent(fold(cell, 'More code'))]
     exported = {'export', 'exports'}&cell.directives_.keys()
     home = ''.join(''.join(cell.directives_[d]) for d in exported).strip()
     names,places = names_of(cell),places_of(cell)
@@ -72,8 +81,9 @@ def shown(cell, module):
     return [mk_cell(anchors(places), 'markdown'), cell] if places else [cell]
 
 class show_source(Processor):
-    "Put exported definitions under headings, and fold what is hidden"
+    "Put exported definitions under headings, and fold what is hidden; the home page is no lesson and shows no code"
     def begin(self):
+        if Path(self.nb.path_).stem=='index': return
         module = module_of(self.nb)
         self.nb.cells = [c for cell in self.nb.cells for c in shown(cell, module)]
 
@@ -117,11 +127,15 @@ def link_names(text, module):
     parts[::2] = ['\n'.join(re.sub(r'(?<![\[`])`([^`\s]+)`(?!`)', link, l) for l in p.split('\n')) for p in parts[::2]]
     return ''.join(parts)
 
+def without_marks(text):
+    "Text of a page whose code blocks do not show what only the tools read, such as `#| slow`"
+    return re.sub(r'(^```python\n)(?:#\|[^\n]*\n)+', r'\1', text, flags=re.M)
+
 class add_links(Processor):
     "Names in prose, and calls in what cells print, lead to where they are explained"
     def begin(self): self.module = module_of(self.nb)
 
     def cell(self, cell):
-        if cell.cell_type=='markdown': cell.source = link_names(cell.source, self.module)
+        if cell.cell_type=='markdown': cell.source = without_marks(link_names(cell.source, self.module))
         for o in cell.get('outputs', []):
             if md:=o.get('data', {}).get('text/markdown'): o['data']['text/markdown'] = link_names(''.join(md), 'core')
