@@ -62,22 +62,29 @@ def board_rows(
 
 @dataclass(frozen=True)
 class Board:
-    "Rows as a table that a notebook shows"
+    "Rows as a table that a notebook shows; a column stands once a model has something in it"
     rows:list[Row]
     mark:str = '' # Name of the row in bold
 
     def _repr_markdown_(self)->str:
         "A markdown table"
-        head = ['| model | recall, sum of six | seeds | twins told apart |', '|---|---|---|---|']
-        return '\n'.join(head+[self._line(r) for r in self.rows])
+        heads = ('model', 'recall, sum of six', 'seeds', 'twins told apart')
+        table = [heads, ['---']*4, *map(self._cells, self.rows)]
+        kept = [0, 1, *([2] if self._seeded else []), *([3] if self._asked else [])]
+        return '\n'.join(f'| {" | ".join(line[k] for k in kept)} |' for line in table)
 
     def __repr__(self): return self._repr_markdown_()
 
-    def _line(self, r):
+    @property
+    def _seeded(self): return any(r.sd is not None for r in self.rows)
+
+    @property
+    def _asked(self): return sum(r.twins is not None for r in self.rows)>1 # One is luck
+
+    def _cells(self, r):
         seeds = str(r.seeds) if r.sd is not None else ''
-        cells = [f'{r.name}: {r.about}', r.value, seeds, r.told]
-        bold = lambda c: f'**{c}**' if c and r.name==self.mark else c
-        return f'| {" | ".join(map(bold, cells))} |'
+        cells = f'{r.name}: {r.about}', r.value, seeds, r.told
+        return [f'**{c}**' if c and r.name==self.mark else c for c in cells]
 
 def leaderboard(
     wing:str='', # Name of a paper's package, such as 'sgraf'; none for the road
