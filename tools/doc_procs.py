@@ -72,7 +72,7 @@ def shown(cell, module):
     if cell.directives_.get('echo')=='false': return [fold(cell, 'Code of the figure')]
     if not cell.directives_.keys()&hidden: return [cell]
     if not cell.source.strip() or cell.directives_.get('eval')=='false' and 'hide' in cell.directives_: return []
-    if only_imports(cell): return [silent(fold(cell, 'Imports'))]
+    if only_imports(cell): return [silent(fold(cell, 'Imports: the code below needs them'))]
     if 'hide' in cell.directives_: return [mk_cell(anchors(places_of(cell)), 'markdown'), silent(fold(cell, 'More code'))]
     exported = {'export', 'exports'}&cell.directives_.keys()
     home = ''.join(''.join(cell.directives_[d]) for d in exported).strip()

@@ -9,6 +9,8 @@ from pathlib import Path
 import itr_nb
 from itr_nb.core import ArgumentError
 from itr_nb.registry import Registry,nearest
+import contextlib,tempfile
+from unittest.mock import patch
 from fastcore.test import *
 from itr_nb.registry import LOSSES
 
@@ -56,3 +58,12 @@ def test_refused():
     with expect_fail(ArgumentError, 'number: expected 1 to'): hunt('losses.triplet', 0)
     with expect_fail(ArgumentError, 'a function of the module'):
         hunt('losses.triplet').try_('cosine')
+
+def test_a_run_is_found_from_below():
+    with tempfile.TemporaryDirectory() as home, patch('itr_nb.run.Run.load', lambda f: f):
+        run,below = Path(home).resolve()/'runs'/'a',Path(home)/'nbs'/'start'
+        for f in (run, below): f.mkdir(parents=True)
+        with contextlib.chdir(below):
+            test_eq(trained('dual-emoji', 'runs/a').resolve(), run)
+            with expect_fail(ArgumentError, 'itr train dual-emoji --out runs/b'):
+                trained('dual-emoji', 'runs/b')

@@ -10,7 +10,7 @@ from itr_nb.core import (
 from itr_nb.losses.infonce import Temperature
 from itr_nb.registry import loss
 import tomllib
-from pathlib import Path
+from importlib.resources import files
 from itr_nb.course import hunt
 from itr_nb.judge.report import ReportTable
 from itr_nb.losses.infonce import info_nce,InfoNCE

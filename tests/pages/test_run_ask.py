@@ -69,7 +69,9 @@ def test_search():
             p = run.pictures[h.split]
             of = p.image_names[p.row_of_image_id[int(p.image_of[h.row])]]
             test_eq(Path(h.file).name, of)
-        page = run.search('<b>green & round', k=2).html()
+        found = run.search('<b>green & round', k=2)
+        assert '<b>&lt;b&gt;green' in found._repr_html_()
+        page = found.html()
         assert page.count('<img src="data:image/jpeg') == 2 and '<b>green' not in page
         (Path(d)/'page.html').write_text(page)
         assert is_page(Path(d)/'page.html', 'gallery')
