@@ -18,8 +18,6 @@ from ..encode.regions import xavier_linear
 from .norm import NodeNorm
 from .sgr import check_nodes
 
-_all_ = ['NodeNorm']
-
 # %% ../../nbs/sgraf/03_saf.ipynb #308699e3
 class SAF(nn.Module):
     "Similarity attention filtration: a weighted mean of the nodes, SGRAF Eq. (9)"
@@ -79,3 +77,5 @@ def forward(self:SAF,
 )->Float[Tensor, "a t m"]: # One similarity vector a pair, of length 1
     "Weigh the nodes and sum them, Eq. (9); raises what `weights` raises"
     return self.gather(nodes, self.weights(nodes, mask))
+
+_all_ = ['NodeNorm']

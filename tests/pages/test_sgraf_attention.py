@@ -31,7 +31,7 @@ def sharp(smooth, clip='leaky'):
         return attention_weights(*(x[None] for x in parts), *real, smooth, clip)[0,0]
     return nouns(weights)
 
-def said(numbers): return ' | '.join(f'{x:.0f} %' for x in numbers)
+def percents(numbers): return ' | '.join(f'{x:.0f} %' for x in numbers)
 
 def noisy(names):
     made = [things[n]+.15*torch.randn(32, generator=g) for n in names]

@@ -61,8 +61,6 @@ def learn(way, empty, updates=150):
     x,true = draw_nodes(50, 50, empty, g)
     return 100*((score(x)>0)==(true>0)).float().mean().item()
 
-def line(way): return f'| {way} | '+' | '.join(f'{x:.0f} %' for x in runs[way])+' |'
-
 def norm_ref(P, xs, training):
     "xs: the numbers of one caption, a list an image"
     flat = [v for x in xs for v in x]

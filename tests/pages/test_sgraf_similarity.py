@@ -33,8 +33,8 @@ def fitted(make, width, steps=300):
         loss(head(layer(x, y))[:,0], match.float()).backward()
         opt.step()
     x,y,match = pairs_of(2000, 2)
-    said = head(layer(x, y))[:,0].detach()
-    return said,100*((said>0)==match).float().mean().item()
+    answer = head(layer(x, y))[:,0].detach()
+    return answer,100*((answer>0)==match).float().mean().item()
 
 class Cosine(nn.Module):
     def forward(self, x, y): return (x*y).sum(-1, keepdim=True)

@@ -82,6 +82,8 @@ def gradients(score, loss=hardest):
     wanted = [images.local,*scorer.parameters()]
     return torch.autograd.grad(loss(score(images, texts)), wanted)
 
+def again(v, t): return recompute(scorer, v, t)
+
 def shares(loss, steps=30):
     "Share of pairs scored again while the states of 24 pairs are trained"
     images,texts = batch(24, seed=1)
