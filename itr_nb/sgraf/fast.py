@@ -261,9 +261,11 @@ def nodes(self:FastSGRAF,
     m = q.mask.expand(len(x), *q.mask.shape)
     if self.direction=='i2t': s,m = s.transpose(0, 1),m.transpose(0, 1)
     if not self.use_global: return s,m
-    one = [y.mask.new_ones(len(y), 1) for y in (images,texts)]
-    globs = images.glob[:,None],texts.glob[:,None]
-    whole = compare(*globs, *one, self.compare_global.fc, norm=False)
+    if s.device.type=='cpu':
+        one = [y.mask.new_ones(len(y), 1) for y in (images,texts)]
+        globs = images.glob[:,None],texts.glob[:,None]
+        whole = compare(*globs, *one, self.compare_global.fc, norm=False)
+    else: whole = self.compare_global(images.glob[:,None], texts.glob)[:,:,None]
     return torch.cat([whole, s], 2),torch.cat([m.new_ones(*m.shape[:2], 1), m], 2)
 
 @patch
