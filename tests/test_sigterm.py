@@ -41,7 +41,7 @@ def run(folder, at):
 
 def test_sigterm(tmp_path):
     ended,again,whole = run(tmp_path/'a', 1),run(tmp_path/'a', -1),run(tmp_path/'b', -1)
-    assert ended.returncode==75 and 'ended by SIGTERM after step 2; resume from' in ended.stderr, ended.stderr
+    assert ended.returncode==75 and 'ended by SIGTERM after step 2: resume to go on' in ended.stderr, ended.stderr
     assert again.returncode==whole.returncode==0, again.stderr+whole.stderr
     got,want = (load_file(tmp_path/f/'weights.safetensors') for f in 'ab')
     assert got.keys()==want.keys() and all(torch.equal(got[k], want[k]) for k in want)

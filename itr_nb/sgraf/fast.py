@@ -18,6 +18,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import leaky_relu
 
 from ..core import ArgumentError,check_shape,check_words,ImageStates,masked_softmax,TextStates
+from ..score.all_pairs import room_on
 from .attention import clip_slopes
 from .scorer import SGRAFScorer
 from .sgr import check_nodes,GraphStep,SGR
@@ -241,7 +242,8 @@ class FastSGRAF:
     def _folded(self)->bool: # And in the place of `gather`?
         return self.kind=='SGR' and self.use_global
     def _at_once(self, device)->int: # Wide rows
-        return self.rows or (1024 if device.type=='cpu' else 2**17)
+        away = max(1024, room_on(device)//(16*self.dim)) # Four wide tensors of float32
+        return self.rows or (1024 if device.type=='cpu' else away)
 
 # %% ../../nbs/sgraf/10_fast.ipynb #54168acd
 @patch

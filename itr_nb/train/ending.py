@@ -44,8 +44,8 @@ class EndCB(Callback):
 
     def end(self, learner:Learner):
         if learner.is_main:
-            said = f'ended by SIGTERM after step {learner.step}; resume from'
-            print(f'{said} {self.checkpoints.folder}', file=sys.stderr, flush=True)
+            said = f'ended by SIGTERM after step {learner.step}: resume to go on'
+            print(said, file=sys.stderr, flush=True)
         raise SystemExit(ENDED)
 
     def after_step(self, learner:Learner):
