@@ -57,8 +57,10 @@ DEVICE = 'rehearsal'
 class _Backend(_DummyBackendModule):
     "A device that is there while a rehearsal is open"
     def is_available(self)->bool: return _now.depth>0
-    def device_count(self)->int: return 1
+    def device_count(self)->int: return int(self.is_available())
     def current_device(self)->int: return 0
+    def get_rng_state(self, device=0)->Tensor: return torch.get_rng_state() # The CPU draws
+    def set_rng_state(self, state:Tensor, device=0): pass
     def get_amp_supported_dtype(self): return [torch.float16, torch.bfloat16]
 
 _HALF = (

@@ -66,6 +66,7 @@ def test_closed():
     before = nn.GRU.forward
     with Rehearsal(): test_eq(nn.GRU.forward is before, False)
     test_eq((nn.GRU.forward is before, torch.accelerator.is_available()), (True, False))
+    with torch.random.fork_rng(): torch.manual_seed(0)
 
 def test_recurrent():
     "The loop is torch's layer, gradients included, and is counted apart"
