@@ -3,7 +3,12 @@
 From states to the gradients of states and weights, with a loss that asks all pairs; the encoders stay outside. For each form: time,
 memory above what is held before, kernels a step, and the share of the rate of a large product measured in the same run. `--bf16` puts
 all forms under autocast. Written for `--device cuda`; it has been run on a CPU only, where the last two forms are left out. A form that a
-machine refuses is named on stderr and left out."""
+machine refuses is named on stderr and left out.
+
+`predicted_ms` stands beside each time, made beforehand: launches and waits as a rehearsal counts them at narrow sizes with as many pairs,
+times what a launch and a wait are assumed to cost, or operations over the measured rate plus bytes over the bandwidth, whichever is more.
+The costs are assumptions (`--launch_us`, `--wait_us`), the bandwidth is that of NVIDIA's data sheet of the H200; a run confirms or
+refutes them."""
 import sys
 
 import torch
@@ -11,8 +16,13 @@ import torch
 from benchmarks._harness import Case,bench,rate,sync
 from benchmarks._sgraf import build,lengths,pair_work,plain_scores,sizes,some_states
 from itr_nb.core import ImageStates,TextStates
-from itr_nb.losses.triplet import triplet_loss
 from itr_nb.sgraf.fast import FastSGRAF
+from itr_nb.train.rehearsal import DEVICE,Rehearsal
+
+def every_hinge(sims, margin=.2):
+    "The sum of all hinges; unlike `triplet_loss` it looks at nothing, so that it can be recorded"
+    pos,other = sims.diagonal(),~torch.eye(len(sims), dtype=torch.bool, device=sims.device)
+    return sum((margin+sims-p).clamp(min=0).masked_fill(~other, 0).sum() for p in (pos[:,None],pos))
 
 def step(scores, scorer, images, texts, half):
     "Loss and gradients; the key bias, whose gradient is zero, is left out. In half precision only the loss is given, for gradients differ by its rounding"
@@ -21,7 +31,7 @@ def step(scores, scorer, images, texts, half):
     def run():
         with torch.autocast(leaves[0].device.type, torch.bfloat16, enabled=half):
             sims = scores(ImageStates(*leaves[:2], images.mask), TextStates(*leaves[2:], texts.mask))
-        loss = triplet_loss(sims.float(), hardest=False)
+        loss = every_hinge(sims.float())
         grads = torch.autograd.grad(loss, [*leaves,*params])
         return [loss.detach()] if half else [loss.detach(),*grads]
     return run
@@ -32,6 +42,30 @@ def at_once(fast):
         nodes,mask = fast.nodes(images, texts)
         return fast.read(fast.gather([nodes], [mask])[0])
     return scores
+
+# From a scorer, what scores by each form; a recorded form asks for its launches at once
+forms_of = {
+    'by caption': lambda s: lambda i,t: plain_scores(s, i, t),
+    'by length': lambda s: FastSGRAF(s, padded=False),
+    'padded': lambda s: at_once(FastSGRAF(s, padded=True))}
+narrow = dict(dim=32, sim_dim=16, regions=6, image_dim=24)
+passes = 10 # Assumed: how often a step reads or writes each wide vector
+
+def rehearsed(form, b):
+    "Launches and waits of a form's step"
+    scorer = build('SGR', narrow, 'cpu').scorer
+    with Rehearsal() as counts:
+        states = [s.to(DEVICE) for s in some_states(b, b, narrow, 'cpu')]
+        run = step(forms_of[form](scorer.to(DEVICE)), scorer, *states, False)
+        counts.clear()
+        run()
+    return counts.launches.total(),counts.waits.total()
+
+def predicted(launches, waits, work, wide, peak, args):
+    "Milliseconds of a step: the host's or the device's, whichever is more, and the waits"
+    host = launches*args.launch_us/1e3
+    device = work/peak/1e6+passes*wide/args.gb_per_s/1e6
+    return max(host, device)+waits*args.wait_us/1e3
 
 def recorded(run):
     "A step as one CUDA graph"
@@ -66,19 +100,25 @@ def cases(args):
         scorer = build('SGR', size, args.device).scorer
         states = some_states(b, b, size, args.device)
         of = lambda scores: step(scores, scorer, *states, args.bf16)
-        padded = of(at_once(FastSGRAF(scorer, padded=True)))
-        make = {'by caption':lambda: of(lambda i,t: plain_scores(scorer, i, t)), 'by length':lambda: of(FastSGRAF(scorer, padded=False)), 'padded':lambda: padded}
-        if cuda: make |= {'padded, compiled':lambda: of(torch.compile(at_once(FastSGRAF(scorer, padded=True)))), 'padded, CUDA graph':lambda: recorded(padded)}
+        make = {k:lambda f=f: of(f(scorer)) for k,f in forms_of.items()}
+        padded = of(forms_of['padded'](scorer))
+        if cuda: make |= {'padded, compiled':lambda: of(torch.compile(forms_of['padded'](scorer))), 'padded, CUDA graph':lambda: recorded(padded)}
+        counted = {k:rehearsed(k, b) for k in forms_of}|{'padded, CUDA graph':(1, 0)}
+        work,wide = 3*b*pair_work('SGR', lengths(b), size),b*int(lengths(b).sum())*size['dim']*(2 if args.bf16 else 4)
         forms,more = {},{}
         for k,f in make.items():
             try: run = f(); run(); more[k] = watched(run, args.device)
             except RuntimeError as e: print(f'{k}, b={b}: left out, {e}', file=sys.stderr)
             else: forms[k] = run
+            if k in more and k in counted: more[k] |= dict(zip(('launches','waits'), counted[k]), predicted_ms=predicted(*counted[k], work, wide, peak, args))
         yield Case('SGR pairs', forms, dict(b=b, bf16=args.bf16, **size), tolerance=.02 if args.bf16 else 1e-4,
-            work=3*b*pair_work('SGR', lengths(b), size), peaks=dict.fromkeys(forms, peak), more=more)
+            work=work, peaks=dict.fromkeys(forms, peak), more=more)
 
 def options(p):
     p.add_argument('--batch', type=int, help='pairs in a batch (default 32, 128 and 512, without a GPU 32)')
+    p.add_argument('--launch_us', type=float, default=5, help='assumed cost of a launch, in microseconds (default 5)')
+    p.add_argument('--wait_us', type=float, default=20, help='assumed cost of a wait, in microseconds (default 20)')
+    p.add_argument('--gb_per_s', type=float, default=4800, help='bandwidth of the memory (default 4800, an H200 by its data sheet)')
     p.add_argument('--bf16', action='store_true', help='all forms under autocast')
 
 if __name__=='__main__': bench('gpu', cases, options)

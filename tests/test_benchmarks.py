@@ -40,3 +40,13 @@ def test_forms_that_differ_fail(capsys):
     assert 'DIFFERS' in capsys.readouterr().err
     slow = Case('sum', dict(right=lambda: torch.ones(3).sum(), slow=lambda: sum(torch.ones(3))))
     assert bench('example', lambda args: [slow], argv=['--small'])['cases'][0]['forms']['slow']['exact']
+
+def test_a_step_that_is_recorded_waits_for_nothing():
+    "And the prediction: the host's time where it is more, the device's where that is"
+    from argparse import Namespace
+    from benchmarks.gpu import predicted,rehearsed
+    (launches,waits),(many,_) = rehearsed('padded', 6),rehearsed('by caption', 6)
+    assert waits==0 and launches<many
+    costs = Namespace(launch_us=5, wait_us=20, gb_per_s=1000)
+    assert predicted(1000, 2, 0, 0, 1, costs)==pytest.approx(5.04)
+    assert predicted(1, 0, 6e9, 1e8, 1000, costs)==pytest.approx(7)

@@ -13,7 +13,7 @@ from jaxtyping import Bool,Float
 from torch import Tensor,nn
 from torch.nn.functional import gelu,glu,scaled_dot_product_attention,silu
 
-from ..core import ArgumentError,check_shape
+from ..core import ArgumentError,check_each,check_shape
 
 # %% ../../nbs/ckstn/01_lightweight.ipynb #ded53b42
 ACTIVATIONS = dict(gelu=gelu, glu=glu, swish=silu)
@@ -93,10 +93,7 @@ def real_parts(
     check_shape(x, 'x', f'b n {dim}')
     if mask.shape!=x.shape[:2] or mask.dtype!=torch.bool:
         raise ArgumentError('mask', f'booleans of shape {tuple(x.shape[:2])}', mask)
-    empty = (~mask.any(1)).nonzero().flatten().tolist()
-    if empty:
-        wanted = 'at least one real region or word an item'
-        raise ArgumentError('mask', wanted, f'none in rows {empty[:9]}')
+    check_each(mask.any(1), 'mask', 'at least one real region or word an item')
     return torch.where(mask[...,None], x, 0)
 
 # %% ../../nbs/ckstn/08_machinery.ipynb #2ffb1365

@@ -16,7 +16,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
 from itr_nb.core import (
-    ArgumentError,check_shape,check_words,ImageStates,l2norm,Scorer,States,TextStates,
+    ArgumentError,check_each,check_regions,check_shape,check_words,ImageStates,l2norm,Scorer,States,
+    TextStates,
 )
 
 # %% ../../nbs/ckstn/06_scorer.ipynb #84ef07b5
@@ -90,10 +91,8 @@ class MatchingScorer(Scorer):
         "The words of a score; `ArgumentError` for a caption of which nothing is left"
         n,at = mask.sum(1, keepdim=True),mask.cumsum(1)-1
         out = mask & (at>=self.skip[0]) & (at<n-self.skip[1])
-        left = (~out.any(1)).nonzero().flatten().tolist()
-        if left:
-            wanted = f'captions of more than {sum(self.skip)} tokens, which `skip` leaves out'
-            raise ArgumentError('texts', wanted, f'no more in rows {left[:9]}')
+        wanted = f'captions of more than {sum(self.skip)} tokens, which `skip` leaves out'
+        check_each(out.any(1), 'texts', wanted, 'no more')
         return out
 
     def pair_bytes(self, regions:int, words:int, dim:int, itemsize:int)->int:
@@ -103,13 +102,6 @@ class MatchingScorer(Scorer):
         return f'reduce={self.reduce!r}, skip={self.skip}, padding={self.padding!r}'
 
 # %% ../../nbs/ckstn/06_scorer.ipynb #9c37547a
-def _check_regions(images:ImageStates):
-    "Refuse an image without regions, `ArgumentError`"
-    bare = (~images.mask.any(1)).nonzero().flatten().tolist()
-    if not bare: return
-    got = f'none in rows {bare[:9]}'
-    raise ArgumentError('images.mask', 'at least one region an image', got)
-
 def _unit_parts(states:States)->Float[Tensor, "b n d"]:
     "Parts of length 1; zero where masked"
     return l2norm(states.local.masked_fill(~states.mask[...,None], 0))
@@ -126,7 +118,7 @@ def forward(self:MatchingScorer,
     that count."""
     check_shape(images.local, 'images.local', 'i r d')
     check_shape(texts.local, 'texts.local', f't w {images.local.shape[2]}')
-    _check_regions(images)
+    check_regions(images)
     check_words(texts)
     i,t = len(images),len(texts)
     if not i or not t: return images.local.new_zeros(i, t)

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from itr_nb.core import (
-    ArgumentError,Batch,check_finite,check_shape,ImageStates,l2norm,Loss,TextStates,
+    ArgumentError,Batch,check_each,check_finite,check_shape,check_that,ImageStates,l2norm,Loss,
+    TextStates,
 )
 from ..losses.infonce import Temperature
 from ..registry import loss
@@ -27,7 +28,8 @@ def _wide(x:Tensor)->Tensor:
 def _log_rows(x:Tensor, tau:float|Tensor, name:str)->Tensor:
     "Logarithms of each row's softmax"
     check_finite(x, name)
-    if not tau>0: raise ArgumentError(f'tau_{name}', 'a temperature above 0', float(tau))
+    need = 'a temperature above 0'
+    check_that(tau>0, lambda: ArgumentError(f'tau_{name}', need, float(tau)))
     return (_wide(x)/tau).log_softmax(1)
 
 def soft_label_kl(
@@ -60,9 +62,7 @@ def teacher_cosines(
             name, 'features of a frozen teacher in the batch; attach them to the train split, '
             'as `cusa.teachers.with_teachers` does', None)
     x = _wide(check_finite(check_shape(features, name, 'b f'), name).detach())
-    if (bad := (x==0).all(1)).any():
-        rows = bad.nonzero().flatten().tolist()
-        raise ArgumentError(name, 'a direction in every row', f'zeros in rows {rows[:9]}')
+    check_each(x.any(1), name, 'a direction in every row', 'zeros')
     x = l2norm(x)
     return x@x.T
 
@@ -77,8 +77,10 @@ def _teachers(batch:Batch|None)->list[Tensor]: # R of images and R of captions
 def _before_sigmoid(sims:Float[Tensor, "b b"])->Float[Tensor, "b b"]:
     "What went into a sigmoid; refuses what did not come out of one"
     lo,hi = sims.min(),sims.max()
-    if lo<0 or hi>1:
-        raise ArgumentError('sims', 'scores of a sigmoid, 0 to 1', f'{lo:.3g} to {hi:.3g}')
+    def error():
+        got = f'{lo:.3g} to {hi:.3g}'
+        return ArgumentError('sims', 'scores of a sigmoid, 0 to 1', got)
+    check_that((lo>=0) & (hi<=1), error)
     return sims.logit(1e-6)
 
 @loss('csa')

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool,Float
 from torch import Tensor,nn
 
-from ..core import ArgumentError,check_shape,l2norm,masked_mean,masked_softmax
+from ..core import ArgumentError,check_shape,check_that,l2norm,masked_mean,masked_softmax
 from .regions import xavier_linear
 
 # %% ../../nbs/road/11_pooling.ipynb #9bd45a91
@@ -63,9 +63,10 @@ class RegionNorm(nn.BatchNorm1d):
         n = self.num_features
         layout = "the released layout (regions='any' takes any number)"
         if x.shape[1]!=n: raise ArgumentError('local', f'exactly {n} regions, {layout}', x)
-        if not mask.all():
+        def error():
             fewest = f'{mask.sum(1).min().item()} in one'
-            raise ArgumentError('mask', f'{n} real regions an image, {layout}', fewest)
+            return ArgumentError('mask', f'{n} real regions an image, {layout}', fewest)
+        check_that(mask.all(), error)
         return super().forward(x)
 
 class FeatureNorm(nn.BatchNorm1d):

@@ -11,9 +11,9 @@ __all__ = ['check_tokens', 'TextRNN', 'WordEncoder']
 import torch
 from jaxtyping import Bool,Float,Int
 from torch import Tensor,nn
-from torch.nn.utils.rnn import pack_padded_sequence,pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence
 
-from ..core import ArgumentError,Batch,check_shape,l2norm
+from ..core import ArgumentError,Batch,check_each,check_shape,check_that,l2norm
 from .regions import LinearEncoder
 
 # %% ../../nbs/road/10_words.ipynb #9cfe79bd
@@ -30,14 +30,12 @@ def check_tokens(
         raise ArgumentError('batch.tokens', 'word ids, which are whole numbers', tokens)
     mask = tokens!=0 if batch.word_mask is None else batch.word_mask
     good = mask.any(1) & (mask[:,:-1] | ~mask[:,1:]).all(1)
-    if not good.all():
-        bad = (~good).nonzero().flatten().tolist()[:9]
-        raise ArgumentError(
-            'batch.word_mask', 'at least one token a row, the real ones first',
-            f'rows {bad} otherwise')
-    lo,hi = (int(x) for x in tokens.aminmax()) if tokens.numel() else (0,0)
-    if lo<0 or hi>=vocab_size:
-        raise ArgumentError('batch.tokens', f'ids from 0 to {vocab_size-1}', f'{lo} to {hi}')
+    check_each(good, 'batch.word_mask', 'at least one token a row, the real ones first', 'others')
+    if not tokens.numel(): return tokens,mask
+    lo,hi = tokens.aminmax()
+    def error():
+        return ArgumentError('batch.tokens', f'ids from 0 to {vocab_size-1}', f'{lo} to {hi}')
+    check_that((lo>=0) & (hi<vocab_size), error)
     return tokens,mask
 
 # %% ../../nbs/road/10_words.ipynb #60aa728b
@@ -82,12 +80,32 @@ class TextRNN(nn.Module):
     )->tuple[Float[Tensor, "b w d"],Bool[Tensor, "b w"]]: # Vectors, zero where padded, and mask
         "SGRAF section 3.1; raises what `check_tokens` raises"
         tokens,mask = check_tokens(batch, self.vocab_size)
-        x = self.dropout(self.embed(tokens))
-        n,width = mask.sum(1).cpu(),tokens.shape[1]
-        x = pack_padded_sequence(x, n, batch_first=True, enforce_sorted=False)
-        h,_ = pad_packed_sequence(self.rnn(x)[0], batch_first=True, total_length=width)
+        if tokens.device.type!='cpu': tokens = tokens.clamp(0, self.vocab_size-1)
+        h = self._read(self.dropout(self.embed(tokens)), _lengths(batch, mask))
         h = h.unflatten(-1, (-1, self.dim)).mean(2)
         return (l2norm(h) if self.norm else h), mask
+
+    def _read(self, x:Float[Tensor, "b w e"], n:Int[Tensor, "b"])->Float[Tensor, "b w h"]:
+        "What the recurrent layer makes of the first `n` words of each row; zero behind them"
+        at,sizes = _packing(n, x.shape[1])
+        at = at.to(x.device, non_blocking=True)
+        y,_ = self.rnn(PackedSequence(x.flatten(0, 1).index_select(0, at), sizes))
+        rows = y.data.new_zeros(len(x)*x.shape[1], y.data.shape[1])
+        return rows.index_copy(0, at, y.data).unflatten(0, x.shape[:2])
+
+def _packing(
+    n:Int[Tensor, "b"], # Words of each row, on the CPU
+    width:int, # Columns
+)->tuple[Int[Tensor, "k"],Int[Tensor, "w"]]: # Places in the flat rows; rows that have a word n
+    "All first words, then all second ones, and so on, of the longest row first"
+    n,order = n.sort(descending=True)
+    column = torch.arange(width)[:,None]
+    real = column<n
+    return (order*width+column)[real],real.sum(1)[:int(n[0])]
+
+def _lengths(batch:Batch, mask:Bool[Tensor, "b w"])->Int[Tensor, "b"]: # On the CPU
+    "Words of each row: those that stayed there when the batch left, else from the mask"
+    return (mask.sum(1) if batch.word_lengths is None else batch.word_lengths).cpu()
 
 # %% ../../nbs/road/10_words.ipynb #15335487
 class WordEncoder(LinearEncoder):

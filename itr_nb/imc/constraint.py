@@ -54,7 +54,7 @@ def pair_costs(
     if ranks:
         where = normalize(delta, dim=1)
         row = where[0].detach().sort().values
-        cost,lo,hi = where/b,row[round(lo*b)],row[min(round(hi*b), b-1)]
+        cost,lo,hi = where/b,row[min(round(lo*b), b-1)],row[min(round(hi*b), b-1)]
     elif mode=='released': cost = (1-delta)/b
     else: cost = delta if mode=='paper' else hi-delta
     other = ~torch.eye(b, dtype=torch.bool, device=delta.device)
@@ -85,7 +85,7 @@ def intra_modal(
     return lam*cost.sum()
 
 # %% ../../nbs/imc/04_training.ipynb #d7e8668a
-from ..core import Batch,check_finite,ImageStates,Loss,TextStates
+from ..core import Batch,check_finite,check_that,ImageStates,Loss,TextStates
 from ..registry import loss
 
 # %% ../../nbs/imc/04_training.ipynb #8b0c7e14
@@ -139,7 +139,9 @@ class _PairDistance(torch.autograd.Function):
         w = g+g.T
         if ctx.p==2: w = (w/delta).masked_fill(delta==0, 0)
         away = lambda a: (a-x).sign() if ctx.p==1 else a-x
-        return torch.stack([r@away(a) for a,r in zip(x, w)]),None
+        step = 1 if x.device.type=='cpu' else max(1, 2**28//(x.numel()*x.element_size()))
+        rows = zip(x[:,None].split(step), w[:,None].split(step))
+        return torch.cat([(r@away(a)).squeeze(1) for a,r in rows]),None
 
 # %% ../../nbs/imc/04_training.ipynb #d1559fc1
 def _check_unit(x:Float[Tensor, "b d"]):
@@ -147,9 +149,11 @@ def _check_unit(x:Float[Tensor, "b d"]):
     check_shape(x, 'x', 'b d')
     if len(x)<2: raise ArgumentError('x', 'at least two rows, since a pair takes two', x)
     length = x.detach().float().norm(dim=1)
-    off = ~((length-1).abs()<=.01)
-    if not off.any(): return
-    check_finite(x, 'x')
-    first = f'row {int(off.nonzero()[0])} of length {length[off][0]:.4g}'
-    got = f'{int(off.sum())} of {len(x)} otherwise, {first}'
-    raise ArgumentError('x', 'rows of length 1; call l2norm first', got)
+    good = (length-1).abs()<=.01
+    def error():
+        check_finite(x, 'x')
+        off = (~good).nonzero().flatten()
+        first = f'row {int(off[0])} of length {length[off[0]]:.4g}'
+        got = f'{len(off)} of {len(x)} otherwise, {first}'
+        return ArgumentError('x', 'rows of length 1; call l2norm first', got)
+    check_that(good.all(), error)

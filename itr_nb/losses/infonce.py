@@ -12,7 +12,9 @@ import torch
 from jaxtyping import Float,Int
 from torch import Tensor
 
-from ..core import ArgumentError,Batch,check_finite,check_shape,ImageStates,Loss,TextStates
+from itr_nb.core import (
+    ArgumentError,Batch,check_finite,check_shape,check_that,ImageStates,Loss,TextStates,
+)
 from .contrast import CONTRASTED,contrasted,Temperature
 from ..registry import loss
 
@@ -27,7 +29,7 @@ def match_log_probs(
     check_shape(sims, 'sims', 'b b')
     if not len(sims): raise ArgumentError('sims', 'at least one pair', sims)
     check_finite(sims, 'sims')
-    if not tau>0: raise ArgumentError('tau', 'a temperature above 0', float(tau))
+    check_that(tau>0, lambda: ArgumentError('tau', 'a temperature above 0', float(tau)))
     logits = sims.to(torch.promote_types(sims.dtype, torch.float32))/tau
     return logits.log_softmax(1),logits.log_softmax(0)
 

@@ -13,7 +13,7 @@ from jaxtyping import Bool,Float
 from torch import Tensor
 from torch.nn.functional import relu
 
-from ..core import ArgumentError,Batch,check_finite,check_shape,Loss
+from ..core import ArgumentError,Batch,check_each,check_finite,check_shape,Loss
 from ..registry import loss
 
 # %% ../../nbs/road/04_triplet.ipynb #b86b3f4f
@@ -30,10 +30,8 @@ def negative_mask(
     if positive is None: return ~torch.eye(len(sims), dtype=torch.bool, device=sims.device)
     check_shape(positive, 'positive', f'{len(sims)} {len(sims)}')
     if positive.dtype!=torch.bool: raise ArgumentError('positive', 'a bool tensor', positive)
-    if not positive.diagonal().all():
-        rows = (~positive.diagonal()).nonzero().flatten().tolist()
-        expected = 'True on the diagonal, where the matched pair of a row stands'
-        raise ArgumentError('positive', expected, f'False in rows {rows}')
+    expected = 'True on the diagonal, where the matched pair of a row stands'
+    check_each(positive.diagonal(), 'positive', expected, 'False')
     return ~positive
 
 # %% ../../nbs/road/04_triplet.ipynb #0de58b5b

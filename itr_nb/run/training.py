@@ -31,6 +31,7 @@ from itr_nb.train.callbacks import (
     BestSnapshotCB,CheckpointCB,OverfitAlarmCB,ProgressCB,TrackerCB,
 )
 from ..shelf import book
+from ..train.ending import EndCB
 from ..train.processes import agreed,this_process
 
 # %% ../../nbs/reference/77_training.ipynb #ceaca2d7
@@ -104,8 +105,9 @@ def _said(found:Claim, run:Run)->list[str]:
     return lines
 
 def _callbacks(run:Run, progress:bool)->list:
+    checkpoints = CheckpointCB(run.folder/'checkpoints')
     callbacks = [
-        TrackerCB(run.folder), CheckpointCB(run.folder/'checkpoints'),
+        TrackerCB(run.folder), checkpoints, EndCB(checkpoints),
         ProgressCB(show=None if progress else False)]
     for table in run.recipe.more.values(): callbacks += table.callbacks(run.pictures)
     if 'val' in run.pictures:

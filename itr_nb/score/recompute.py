@@ -8,7 +8,7 @@ Docs: https://itr-nb.github.io/itr_nb/speed/recompute.html.md"""
 __all__ = ['GRAPH', 'pair_cost', 'recompute', 'FunctionScorer', 'as_scorer', 'Score']
 
 # %% ../../nbs/speed/03_recompute.ipynb #26ad618b
-from collections.abc import Callable,Iterator
+from collections.abc import Callable,Iterable,Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,9 +17,11 @@ from jaxtyping import Bool,Float,Int
 from torch import Tensor,nn
 from torch.autograd.function import once_differentiable
 
-from ..core import ArgumentError,check_words,ImageStates,Scorer,States,TextStates
+from itr_nb.core import (
+    ArgumentError,check_words,checks_together,ImageStates,Scorer,States,TextStates,
+)
 from itr_nb.score.all_pairs import (
-    all_pairs,attended_bytes,plan_blocks,score_block,take,words_of,
+    all_pairs,attended_bytes,plan_blocks,room_on,score_block,take,words_of,
 )
 
 # %% ../../nbs/speed/03_recompute.ipynb #29345064
@@ -107,6 +109,40 @@ def _active_pieces(
             columns,k = t.unique_consecutive(return_counts=True)
             yield from (_Piece(a, b, w) for a,b in zip(i.split(k.tolist()), columns.split(1)))
 
+def _fits(scorer:Callable, images:ImageStates, texts:TextStates, budget:int)->bool:
+    "Away from the CPU: may all be scored in one piece, for all one knows without a look at masks?"
+    away,width = texts.mask.device.type!='cpu',texts.mask.shape[1]
+    return away and len(images)*len(texts)*pair_cost(scorer, images)(width)<=budget
+
+def _listed_at_once(
+    grad:Float[Tensor, "i t"], # Gradient that arrives
+    words:int, # Columns of the captions
+    most:int, # Pairs in a piece
+)->list[_Piece]|None: # None where the gradient is not that of hardest negatives
+    "The pairs with a gradient in lists of one shape, zeros filling up: the host waits once"
+    k = min(3*max(grad.shape), grad.numel())
+    if int((grad!=0).sum())>k: return None
+    at = grad.abs().flatten().topk(k).indices
+    i,t = at.div(grad.shape[1], rounding_mode='floor'),at%grad.shape[1]
+    return [_Piece(a, b, words, True) for a,b in zip(i.split(most), t.split(most))]
+
+def _asked_pieces(
+    scorer:Callable, # `pairs` and `couples`, if it has them, decide
+    images:ImageStates, # All images
+    texts:TextStates, # All captions
+    grad:Float[Tensor, "i t"], # Gradient that arrives
+    budget:int, # Bytes that a piece may take
+)->Iterable[_Piece]: # Every pair with a gradient lies in exactly one
+    "`_active_pieces`; away from the CPU in fixed shapes, so that nothing is read back"
+    width,alone = texts.mask.shape[1],getattr(scorer, 'couples', None) is None
+    if grad.device.type!='cpu' and alone and hasattr(scorer, 'pairs'):
+        most = max(1, budget//_listed_cost(scorer, images)(width))
+        found = _listed_at_once(grad, width, most)
+        if found is not None: return found
+    if _fits(scorer, images, texts, budget):
+        return [_Piece(slice(0, len(images)), torch.arange(len(texts), device=grad.device), width)]
+    return _active_pieces(scorer, images, texts, grad!=0, budget)
+
 # %% ../../nbs/speed/03_recompute.ipynb #89f43651
 def _vectors(states:States)->list[Tensor]:
     "The tensors of states that a gradient can reach"
@@ -191,6 +227,7 @@ class _Recompute(torch.autograd.Function):
         ctx.save_for_backward(*tensors)
         images,texts = _sides(tensors[:2], tensors[2:len(tensors)-len(params)], n)
         with ctx.cast():
+            if _fits(scorer, images, texts, budget): return score_block(scorer, images, texts)
             pieces = _plan_pieces(scorer, images, texts, budget)
             return _score_pieces(scorer, images, texts, pieces)
 
@@ -203,8 +240,8 @@ class _Recompute(torch.autograd.Function):
         into = [*vectors, *params]
         wide = lambda x: torch.promote_types(x.dtype, torch.float32)
         total = [torch.zeros_like(x, dtype=wide(x)) for x in into]
-        with _buffers_kept(ctx.scorer),ctx.cast():
-            for p in _active_pieces(ctx.scorer, images, texts, grad!=0, ctx.budget):
+        with _buffers_kept(ctx.scorer),ctx.cast(),checks_together():
+            for p in _asked_pieces(ctx.scorer, images, texts, grad, ctx.budget):
                 parts = _rebuild(ctx.scorer, images, texts, p, grad, params)
                 rows = [p.images]*n + [p.texts]*(len(vectors)-n) + [None]*len(params)
                 for x,part,r in zip(total, parts, rows):
@@ -274,7 +311,9 @@ def _pays(scorer:Callable, images:ImageStates, texts:TextStates, budget:int)->bo
     "Is it better to score pairs twice than to keep their graph?"
     if hasattr(scorer, 'pairs'): return True
     cost,score = pair_cost(scorer, images),GRAPH*images.local.element_size()
-    return len(images)*sum(cost(w)-score for w in words_of(texts).tolist())>budget
+    away,width = texts.mask.device.type!='cpu',texts.mask.shape[1]
+    words = [width]*len(texts) if away else words_of(texts).tolist()
+    return len(images)*sum(cost(w)-score for w in words)>budget
 
 def _score_all(scorer:Callable, images:ImageStates, texts:TextStates, budget:int)->Tensor:
     "All pairs, in blocks without a gradient, the better way with one"
@@ -293,7 +332,7 @@ class Score:
     that pays; elsewhere their graph is kept"""
     def __init__(self,
         scorer:Callable[[ImageStates,TextStates],Tensor], # A `Scorer`, or a function
-        budget:int=2**28, # Bytes that a block, or a graph, may take
+        budget:int|None=None, # Bytes that a block, or a graph, may take; `room_on` if None
     ): self.scorer,self.budget = as_scorer(scorer),budget
 
     def each(self,
@@ -301,7 +340,8 @@ class Score:
         texts:TextStates, # Any number of captions
     )->list[Float[Tensor, "i t"]]: # One matrix a member of the scorer
         "The matrices that a loss judges, each by itself"
-        return [_score_all(f, images, texts, self.budget) for f in self._fast()]
+        budget = room_on(texts.glob.device) if self.budget is None else self.budget
+        return [_score_all(f, images, texts, budget) for f in self._fast()]
 
     def __call__(self,
         images:ImageStates, # Any number of images

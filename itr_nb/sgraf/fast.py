@@ -18,6 +18,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import leaky_relu
 
 from ..core import ArgumentError,check_shape,check_words,ImageStates,masked_softmax,TextStates
+from ..score.all_pairs import room_on
 from .attention import clip_slopes
 from .scorer import SGRAFScorer
 from .sgr import check_nodes,GraphStep,SGR
@@ -241,7 +242,8 @@ class FastSGRAF:
     def _folded(self)->bool: # And in the place of `gather`?
         return self.kind=='SGR' and self.use_global
     def _at_once(self, device)->int: # Wide rows
-        return self.rows or (1024 if device.type=='cpu' else 2**17)
+        away = max(1024, room_on(device)//(16*self.dim)) # Four wide tensors of float32
+        return self.rows or (1024 if device.type=='cpu' else away)
 
 # %% ../../nbs/sgraf/10_fast.ipynb #54168acd
 @patch
@@ -261,9 +263,11 @@ def nodes(self:FastSGRAF,
     m = q.mask.expand(len(x), *q.mask.shape)
     if self.direction=='i2t': s,m = s.transpose(0, 1),m.transpose(0, 1)
     if not self.use_global: return s,m
-    one = [y.mask.new_ones(len(y), 1) for y in (images,texts)]
-    globs = images.glob[:,None],texts.glob[:,None]
-    whole = compare(*globs, *one, self.compare_global.fc, norm=False)
+    if s.device.type=='cpu':
+        one = [y.mask.new_ones(len(y), 1) for y in (images,texts)]
+        globs = images.glob[:,None],texts.glob[:,None]
+        whole = compare(*globs, *one, self.compare_global.fc, norm=False)
+    else: whole = self.compare_global(images.glob[:,None], texts.glob)[:,:,None]
     return torch.cat([whole, s], 2),torch.cat([m.new_ones(*m.shape[:2], 1), m], 2)
 
 @patch

@@ -13,7 +13,7 @@ from fastcore.basics import patch
 from jaxtyping import Bool,Float
 from torch import nn,Tensor
 
-from ..core import ArgumentError
+from ..core import ArgumentError,check_that
 
 # %% ../../nbs/sgraf/08_node_norm.ipynb #3f29a2ec
 class NodeNorm(nn.BatchNorm1d):
@@ -32,10 +32,10 @@ class NodeNorm(nn.BatchNorm1d):
     )->tuple[Tensor,Tensor,Tensor]: # Mean, variance, count: each (1 t 1), or (1 1 1) for 'pairs'
         "Over the real nodes; raises `ArgumentError` where there are fewer than two"
         count = mask.sum(self.axes, keepdim=True)
-        if count.min()<2:
-            raise ArgumentError(
-                'nodes', 'two real nodes or more for each statistic of a batch norm that trains',
-                int(count.min()))
+        def error():
+            need = 'two real nodes or more for each statistic of a batch norm that trains'
+            return ArgumentError('nodes', need, int(count.min()))
+        check_that(count.min()>=2, error)
         mean = torch.where(mask, x, 0).sum(self.axes, keepdim=True)/count
         var = torch.where(mask, (x-mean)**2, 0).sum(self.axes, keepdim=True)/count
         return mean,var,count

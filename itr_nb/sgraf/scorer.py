@@ -15,7 +15,8 @@ from torch import nn,Tensor
 from torch.nn.functional import linear,pad
 
 from itr_nb.core import (
-    ArgumentError,check_shape,check_words,Explained,ImageStates,l2norm,Scorer,States,TextStates,
+    ArgumentError,check_regions,check_shape,check_words,Explained,ImageStates,l2norm,Scorer,States,
+    TextStates,
 )
 from ..encode.regions import xavier_linear
 from ..score.recompute import GRAPH
@@ -206,10 +207,7 @@ def forward(self:SGRAFScorer,
     regions or a caption without words."""
     for name,x,kind in (('images', images, ImageStates), ('texts', texts, TextStates)):
         if not isinstance(x, kind): raise ArgumentError(name, kind.__name__, type(x).__name__)
-    bare = (~images.mask.any(1)).nonzero().flatten().tolist()
-    if bare:
-        raise ArgumentError(
-            'images.mask', 'at least one region an image', f'none in rows {bare[:9]}')
+    check_regions(images)
     if not len(images) or not len(texts): return images.glob.new_zeros(len(images), len(texts))
     order,groups = self.groups(texts)
     nodes,masks = zip(*(self.nodes(images, g) for g in groups))

@@ -15,16 +15,15 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator,DistributedDataParallelKwargs,PartialState
-from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list,gather_object
 from fastcore.basics import patch
 from torch import nn,Tensor
 from torch.nn.parameter import UninitializedParameter
 
-from ..core import ArgumentError,Batch,Loss,seed_everything
+from ..core import ArgumentError,Batch,checks_together,Loss,seed_everything
 from ..registry import nearest
 from ..score.kernels import say_bf16
-from .processes import joined,share,this_process
+from .processes import casting,device_of,joined,share,this_process
 from .state import newest_checkpoint,pack_state,read_checkpoint
 from .state import rng_state,set_rng_state,unpack_state,write_checkpoint
 
@@ -81,6 +80,9 @@ class TrainStep(nn.Module):
         self.model,self.loss,self.join,self.pairs = model,loss,join,0
 
     def forward(self, batch:Batch)->dict[str,Tensor]:
+        with checks_together(): return self._terms(batch)
+
+    def _terms(self, batch:Batch)->dict[str,Tensor]:
         images,texts = self.model.encode_image(batch),self.model.encode_text(batch)
         scores = self.model.scores
         if self.join: sims,images,texts,batch = joined(images, texts, batch, scores)
@@ -142,6 +144,7 @@ class Learner:
         clip:float|None=None, # Largest norm of the gradient of a step
         gather_negatives:bool=True, # Rank over the joint batch of all processes?
         train_step:Callable|None=None, # (model, loss, batch) -> terms, in place of `TrainStep`
+        device:torch.device|str|None=None, # What `this_process` was given, by default
     ):
         if not isinstance(loss, nn.Module): raise ArgumentError('loss', 'a Loss', loss)
         if mixed_precision not in ('no', 'bf16', 'fp16'):
@@ -153,7 +156,7 @@ class Learner:
             if not callable(getattr(model, verb, None)):
                 raise ArgumentError('model', f'a model with `{verb}`', type(model).__name__)
         me = this_process()
-        self.device,self.rank,self.world = me.device,me.process_index,me.num_processes
+        self.device,self.rank,self.world = device_of(device),me.process_index,me.num_processes
         if mixed_precision=='fp16' and self.device.type=='cpu':
             raise ArgumentError('mixed_precision', 'no or bf16 where there is no GPU', 'fp16')
         if mixed_precision=='bf16': say_bf16(self.device.type)
@@ -167,7 +170,7 @@ class Learner:
         self.epoch = self.step = self.done = self.epochs = self.steps_total = 0
         self.history,self.metrics,self.terms,self.sums = [],{},{},{}
         self.stop = self.epoch_done = False
-        self.accelerator = self.resumed = None
+        self.accelerator = self.scaler = self.resumed = None
 
 # %% ../../nbs/road/13_learner.ipynb #cf6475fc
 @patch
@@ -194,15 +197,13 @@ def is_main(self:Learner)->bool: # True in one process only
 @patch
 def prepare(self:Learner):
     "Fit model, loss and optimizer to the machine: devices, processes, precision"
-    was = AcceleratorState._shared_state.get('_mixed_precision', self.mixed_precision)
-    if was!=self.mixed_precision: AcceleratorState._reset_state()
     self.accelerator = Accelerator(
-        mixed_precision=self.mixed_precision,
+        mixed_precision='no', device_placement=self.device==device_of(),
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
-    if self.own_step: step = _OwnStep(self.model, self.loss, self.own_step)
-    else: step = TrainStep(self.model, self.loss, self.joins)
-    self.plain_step = step
-    self.train_step,self.stepper = self.accelerator.prepare(step, self.optimizer)
+    if self.mixed_precision=='fp16': self.scaler = torch.amp.GradScaler(self.device.type)
+    if self.own_step: self.plain_step = _OwnStep(self.model, self.loss, self.own_step)
+    else: self.plain_step = TrainStep(self.model, self.loss, self.joins)
+    self.train_step,self.stepper = self.accelerator.prepare(self.plain_step, self.optimizer)
 
 # %% ../../nbs/road/13_learner.ipynb #cf7960c0
 @patch
@@ -232,18 +233,19 @@ def one_batch(self:Learner,
     self.batch = batch.to(self.device, non_blocking=True)
     self.run('before_batch')
     with nullcontext() if last else self.accelerator.no_sync(self.train_step):
-        terms = self.train_step(self.batch)
+        with casting(self.device, self.mixed_precision): terms = self.train_step(self.batch)
         self.pairs = self.plain_step.pairs
         self.check_terms(terms)
         self.run('after_loss')
-        self.accelerator.backward(sum(terms.values())/n)
+        loss = sum(terms.values())/n
+        self.accelerator.backward(self.scaler.scale(loss) if self.scaler else loss)
     self.run('after_backward')
 
 # %% ../../nbs/road/13_learner.ipynb #4028c1e8
 @patch
 def check_gradient(self:Learner, norm:float): # Of the whole gradient
     "`FloatingPointError` names the parameters whose gradient is not finite"
-    if math.isfinite(norm) or self.accelerator.scaler is not None: return
+    if math.isfinite(norm) or self.scaler: return
     named = [*self.model.named_parameters(), *self.loss.named_parameters()]
     bad = [k for k,p in named if p.grad is not None and not torch.isfinite(p.grad).all()]
     raise FloatingPointError(
@@ -253,13 +255,16 @@ def check_gradient(self:Learner, norm:float): # Of the whole gradient
 @patch
 def update(self:Learner):
     "Clip, step, and forget the gradient, if it is finite"
-    self.accelerator.unscale_gradients()
+    if self.scaler: self.scaler.unscale_(self.stepper.optimizer)
     params = [p for g in self.optimizer.param_groups for p in g['params'] if p.grad is not None]
     norm = nn.utils.get_total_norm([p.grad for p in params])
     self.grad_norm = norm.item()
     self.check_gradient(self.grad_norm)
     if self.clip: nn.utils.clip_grads_with_norm_(params, self.clip, norm)
-    self.stepper.step()
+    if self.scaler:
+        self.scaler.step(self.stepper.optimizer)
+        self.scaler.update()
+    else: self.stepper.step()
     self.optimizer.zero_grad()
     self.step += 1
 
@@ -355,12 +360,12 @@ def fit(self:Learner,
 def state(self:Learner)->tuple[dict[str,Tensor],dict]: # Tensors, and what JSON can hold
     "All that the next step depends on; every process must ask, as each has random numbers"
     tensors,numbers = pack_state(self.model, self.loss, self.optimizer, self.callbacks)
-    ended,scaler = self.epoch_done,self.accelerator and self.accelerator.scaler
+    ended,scale = self.epoch_done,self.scaler.state_dict() if self.scaler else None
     return tensors,numbers|dict(
         epoch=self.epoch+ended, step=self.step, done=0 if ended else self.done,
         sums={} if ended else self.sums, history=self.history, metrics=self.metrics,
         stop=self.stop, batches=self.data.steps_per_epoch,
-        scaler=scaler.state_dict() if scaler else None, rng=gather_object([rng_state()]))
+        precision=self.mixed_precision, scaler=scale, rng=gather_object([rng_state()]))
 
 @patch
 def save(self:Learner, path:str|Path): # A .safetensors file, written whole or not at all
@@ -377,7 +382,8 @@ def load(self:Learner, path:str|Path): # A file that `save` wrote
     tensors,numbers = read_checkpoint(path)
     for name,got,want in (
         ('batches an epoch', numbers['batches'], self.data.steps_per_epoch),
-        ('processes', len(numbers['rng']), self.world)):
+        ('processes', len(numbers['rng']), self.world),
+        ('precision', numbers.get('precision', self.mixed_precision), self.mixed_precision)):
         if got!=want: raise ArgumentError(str(path), f'a run of {want} {name}, as here', got)
     parts = self.model,self.loss,self.optimizer,self.callbacks
     unpack_state(path, tensors, numbers, *parts)
@@ -390,6 +396,5 @@ def restore(self:Learner):
     "After a resume, put the random generators and the loss scale where they stood, once"
     if self.resumed is None: return
     set_rng_state(self.resumed['rng'][self.rank])
-    if self.resumed['scaler'] and self.accelerator.scaler:
-        self.accelerator.scaler.load_state_dict(self.resumed['scaler'])
+    if self.resumed['scaler'] and self.scaler: self.scaler.load_state_dict(self.resumed['scaler'])
     self.resumed = None

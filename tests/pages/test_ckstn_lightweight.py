@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool,Float
 from torch import Tensor,nn
 from torch.nn.functional import gelu,glu,scaled_dot_product_attention,silu
-from itr_nb.core import ArgumentError,check_shape
+from itr_nb.core import ArgumentError,check_each,check_shape
 from itr_nb.ckstn.lightweight import LightweightTransformer,real_parts
 from itr_nb.course import hunt
 import math

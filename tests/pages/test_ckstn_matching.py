@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 from itr_nb.core import (
-    ArgumentError,check_shape,check_words,ImageStates,l2norm,Scorer,States,TextStates,
+    ArgumentError,check_each,check_regions,check_shape,check_words,ImageStates,l2norm,Scorer,States,
+    TextStates,
 )
 from itr_nb.core import lengths_to_mask,masked_mean
 from itr_nb.score.all_pairs import all_pairs

@@ -8,6 +8,9 @@ import torch
 from fastcore.basics import patch
 from jaxtyping import Bool,Float,Int
 from torch import Tensor,nn
+from itr_nb.checks import (
+    check_each,check_finite,check_shape,check_that,checks_together,
+)
 from itr_nb.files import ArgumentError,atomic_path,cache_home,read_json,read_text
 import math,pickle
 from dataclasses import replace

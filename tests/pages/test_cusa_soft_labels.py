@@ -5,7 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 from itr_nb.core import (
-    ArgumentError,Batch,check_finite,check_shape,ImageStates,l2norm,Loss,TextStates,
+    ArgumentError,Batch,check_each,check_finite,check_shape,check_that,ImageStates,l2norm,Loss,
+    TextStates,
 )
 from itr_nb.losses.infonce import Temperature
 from itr_nb.registry import loss

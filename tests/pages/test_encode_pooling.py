@@ -3,7 +3,7 @@ from itr_nb.encode.pooling import *
 import torch
 from jaxtyping import Bool,Float
 from torch import Tensor,nn
-from itr_nb.core import ArgumentError,check_shape,l2norm,masked_mean,masked_softmax
+from itr_nb.core import ArgumentError,check_shape,check_that,l2norm,masked_mean,masked_softmax
 from itr_nb.encode.regions import xavier_linear
 import math
 from fastcore.test import *

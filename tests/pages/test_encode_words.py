@@ -3,8 +3,8 @@ from itr_nb.encode.words import *
 import torch
 from jaxtyping import Bool,Float,Int
 from torch import Tensor,nn
-from torch.nn.utils.rnn import pack_padded_sequence,pad_packed_sequence
-from itr_nb.core import ArgumentError,Batch,check_shape,l2norm
+from torch.nn.utils.rnn import PackedSequence
+from itr_nb.core import ArgumentError,Batch,check_each,check_shape,check_that,l2norm
 from itr_nb.encode.regions import LinearEncoder
 import math
 from fastcore.test import *

@@ -22,6 +22,7 @@ from itr_nb.train.callbacks import (
     BestSnapshotCB,CheckpointCB,OverfitAlarmCB,ProgressCB,TrackerCB,
 )
 from itr_nb.shelf import book
+from itr_nb.train.ending import EndCB
 from itr_nb.train.processes import agreed,this_process
 import json,tempfile,warnings
 from unittest.mock import patch as replaced

@@ -7,7 +7,7 @@ from itertools import groupby
 import torch
 from jaxtyping import Float,Int
 from torch import Tensor
-from itr_nb.core import ArgumentError,ImageStates,TextStates
+from itr_nb.core import ArgumentError,checks_together,ImageStates,TextStates
 from fastcore.test import *
 from itr_nb.core import l2norm,lengths_to_mask,masked_softmax
 from itr_nb.score.cosine import cosine

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import leaky_relu
 from itr_nb.core import ArgumentError,check_shape,check_words,ImageStates,masked_softmax,TextStates
+from itr_nb.score.all_pairs import room_on
 from itr_nb.sgraf.attention import clip_slopes
 from itr_nb.sgraf.scorer import SGRAFScorer
 from itr_nb.sgraf.sgr import check_nodes,GraphStep,SGR

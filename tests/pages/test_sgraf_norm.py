@@ -4,7 +4,7 @@ import torch
 from fastcore.basics import patch
 from jaxtyping import Bool,Float
 from torch import nn,Tensor
-from itr_nb.core import ArgumentError
+from itr_nb.core import ArgumentError,check_that
 import math
 from itr_nb.core import lengths_to_mask
 from fastcore.test import *

@@ -7,7 +7,8 @@ from jaxtyping import Bool,Float,Int
 from torch import nn,Tensor
 from torch.nn.functional import linear,pad
 from itr_nb.core import (
-    ArgumentError,check_shape,check_words,Explained,ImageStates,l2norm,Scorer,States,TextStates,
+    ArgumentError,check_regions,check_shape,check_words,Explained,ImageStates,l2norm,Scorer,States,
+    TextStates,
 )
 from itr_nb.encode.regions import xavier_linear
 from itr_nb.score.recompute import GRAPH
