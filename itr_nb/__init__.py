@@ -13,7 +13,7 @@ _HOME = dict(
     model='RetrievalModel dual factory load_model save_model',
     registry='loss',
     recipe='load_recipe',
-    run='Run train_once',
+    run='Index Run train_once',
 )
 _module_of = {name:module for module,names in _HOME.items() for name in names.split()}
 __all__ = ['__version__', *_module_of]

@@ -325,6 +325,7 @@ class Scorer(nn.Module):
 
     All other members have plain answers; a scorer that knows better overrides them"""
     couples:str|None = None # What must be scored together: None for nothing, 'images' or 'all'
+    by_glob = False # Is the score the cosine of `glob`, and nothing besides?
 
     def fast(self)->'Scorer':
         "The fastest form with the same scores and gradients"

@@ -17,11 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from .core import ArgumentError,Batch,atomic_path,read_json
 from .data.batches import RetrievalData,pad,twin_groups
-from .data.pairs import CaptionPairs,Splits
+from .data.pairs import CaptionPairs,fingerprint_of,Splits
 from .data.vocab import Vocab,tokenize
 from .encode.features import featurize
 from .encode.pretrained import image_model_of,text_model_of
@@ -41,6 +43,7 @@ class GivenFeatures:
     table:ImageTable
     kind = 'features'
     views = None
+    least = None # Shorter side that suffices of a large picture, as `open_image` takes it
 
     def prepare(self, splits:Splits, home:Path|None, progress:bool)->Splits:
         "Splits as the model reads them"
@@ -48,8 +51,21 @@ class GivenFeatures:
 
     def batch(self, pictures:Sequence[Image.Image])->Batch:
         "New pictures as the model reads them"
+        return self.read(self.pixels(pictures))
+
+    def pixels(self, pictures:Sequence[Image.Image])->Float[Tensor, "b 3 h w"]:
+        "The part of `batch` that a thread can do beside the model"
         raise ArgumentError(
             'image', 'words: these data hold features, made by nobody here', 'a picture')
+
+    def read(self, pixels:Float[Tensor, "b 3 h w"])->Batch:
+        "The rest of `batch`, where the pixels lie"
+        return Batch(pixels=pixels)
+
+    @property
+    def fingerprint(self)->str:
+        "Changes when `batch` gives something else"
+        return fingerprint_of(self.kind, self.table.model_dump())
 
     def arguments(self, pairs:CaptionPairs)->dict:
         "What a factory has to know"
@@ -72,8 +88,14 @@ class FrozenImages(GivenFeatures):
     def prepare(self, splits, home, progress):
         return featurize(splits, self.model, None, home, self.table.regions, progress=progress)
 
-    def batch(self, pictures):
-        return Batch.of(regions=self.model(self.model.preprocess(list(pictures))))
+    @property
+    def least(self): return getattr(self.model, 'size', None)
+
+    def pixels(self, pictures): return self.model.preprocess(list(pictures))
+    def read(self, pixels): return Batch.of(regions=self.model.to(pixels.device)(pixels))
+
+    @property
+    def fingerprint(self): return fingerprint_of(super().fingerprint, self.model.fingerprint)
 
     def shown(self, picture, n, boxes=None):
         if boxes is not None or n==1: return super().shown(picture, n, boxes)
@@ -97,9 +119,7 @@ class CutImages(GivenFeatures):
     def vision(self)->dict:
         return self.table.model_dump(include={'encoder','size','grid'}, exclude_defaults=True)
 
-    def batch(self, pictures):
-        return Batch(pixels=torch.stack([self.views[1](p) for p in pictures]))
-
+    def pixels(self, pictures): return torch.stack([self.views[1](p) for p in pictures])
     def arguments(self, pairs): return dict(image_dim=None, vision=self.vision)
 
 class OwnImages(GivenFeatures):
@@ -109,9 +129,9 @@ class OwnImages(GivenFeatures):
         self.table,self.inputs = table,inputs
     @property
     def views(self): return self.inputs.views
-    def batch(self, pictures):
-        return Batch(pixels=torch.stack([self.views[1](p) for p in pictures]))
+    def pixels(self, pictures): return torch.stack([self.views[1](p) for p in pictures])
     def arguments(self, pairs): return {}
+
 
 # %% ../nbs/reference/72_inputs.ipynb #e61e0753
 @dataclass

@@ -36,8 +36,9 @@ class Listing:
     "The files of a folder of images, read once; `FileNotFoundError` where there is no folder"
     def __init__(self,
         root:str|Path, # The folder
+        patient:bool=False, # Go on where a folder inside cannot be read, and note it in `closed`?
     ):
-        self.root = Path(root)
+        self.root,self.patient,self.closed = Path(root),patient,{}
         if kind_of_file(self.root)!='folder':
             raise FileNotFoundError(f'{root}: no such folder of images')
         self.real,self.files,self.folders = os.path.realpath(self.root),{},set()
@@ -53,7 +54,12 @@ class Listing:
         real = os.path.realpath(folder)
         if real in self.folders: return
         self.folders.add(real)
-        with os.scandir(folder) as entries: found = sorted(entries, key=lambda e: e.name)
+        try:
+            with os.scandir(folder) as entries: found = sorted(entries, key=lambda e: e.name)
+        except OSError as e:
+            if not (self.patient and head): raise
+            if not isinstance(e, FileNotFoundError): self.closed[head] = e.strerror or str(e)
+            return
         if head and any(e.name=='manifest.json' for e in found) and any(
             e.name=='recipe.toml' for e in found): return
         for e in found:

@@ -9,7 +9,7 @@ __all__ = ['CREDIT_COLUMNS', 'Splits', 'open_image', 'readable', 'check_header',
            'sample_of', 'ImageFiles', 'source_of', 'Take', 'npy_header', 'FeatureRows', 'CaptionPairs', 'credits_in']
 
 # %% ../../nbs/reference/10_pairs.ipynb #1c9995a5
-import contextlib,functools,hashlib,math,os,re
+import contextlib,functools,hashlib,io,math,os,re
 from collections.abc import Sequence
 from dataclasses import dataclass,field,replace
 from pathlib import Path
@@ -35,16 +35,18 @@ def _read_heic(path:Path):
 def open_image(
     path:str|Path, # An image file
     least:int|None=None, # A large JPEG may be decoded smaller, both sides twice this or longer
+    data:bytes|None=None, # What stands in the file, where it was read already
 )->Image.Image: # RGB, upright; what was transparent is white
     """Open an image as a viewer shows it: turned by its EXIF tag, in RGB
 
     Raises `FileNotFoundError`, and `ArgumentError` for a file that cannot be read"""
-    path,kind = Path(path),kind_of_file(path)
+    path,kind = Path(path),'file' if data is not None else kind_of_file(path)
     if kind=='nothing':
         raise FileNotFoundError(f'{path}: no such image; check the folder given as `images`')
     if kind!='file': raise ArgumentError(str(path), 'an image file', f'a {kind}')
     _read_heic(path)
-    with readable(str(path), path.stat().st_size), Image.open(path) as im:
+    size,source = (path.stat().st_size, path) if data is None else (len(data), io.BytesIO(data))
+    with readable(str(path), size), Image.open(source) as im:
         if least and im.format=='JPEG': im.draft(None, (2*least, 2*least))
         return to_rgb(im)
 

@@ -2,4 +2,5 @@
 from .folder import Run
 from . import ask,show
 from .ask import Hit,evaluate_runs
+from .index import Index
 from .training import train,train_once

@@ -49,13 +49,18 @@ class Hits(list):
         hits:Sequence[Hit],
         query:str, # What was asked, as a headline
         picture:Callable[[Hit],Image.Image]|None=None, # Shows what a hit is about
+        how:str='', # What was compared with what, where it is said
     ):
         super().__init__(hits)
-        self.query,self.picture = query,picture
+        self.query,self.picture,self.how = query,picture,how
 
     def _repr_html_(self)->str|None: # None where there are no pictures
         if self.picture is None: return None
-        return f'<p><b>{html.escape(self.query)}</b></p>{"".join(map(self._figure, self))}'
+        return f'<p><b>{html.escape(self.query)}</b></p>{self._gallery()}'
+
+    def _gallery(self)->str:
+        said = f'<p>{html.escape(self.how)}</p>' if self.how else ''
+        return said+''.join(map(self._figure, self))
 
     def _figure(self, hit:Hit)->str:
         from itr_nb.show.cards import data_uri
@@ -71,7 +76,7 @@ class Hits(list):
         "The gallery as a page of its own, with nothing fetched"
         if self.picture is None:
             raise ArgumentError('data', 'pictures, for a gallery', 'features')
-        return page('gallery', self.query, ''.join(map(self._figure, self)))
+        return page('gallery', self.query, self._gallery())
 
 
 

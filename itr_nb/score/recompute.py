@@ -23,6 +23,7 @@ from itr_nb.core import (
 from itr_nb.score.all_pairs import (
     all_pairs,attended_bytes,plan_blocks,room_on,score_block,take,words_of,
 )
+from .cosine import cosine
 
 # %% ../../nbs/speed/03_recompute.ipynb #29345064
 @dataclass
@@ -284,7 +285,7 @@ class FunctionScorer(Scorer):
         fn:Callable[[ImageStates,TextStates],Tensor], # Or a module; its `pair_bytes` counts
     ):
         super().__init__()
-        self.fn = fn
+        self.fn,self.by_glob = fn,fn is cosine
 
     def forward(self, images:ImageStates, texts:TextStates)->Float[Tensor, "i t"]:
         return self.fn(images, texts)

@@ -79,10 +79,12 @@ def page(
     body:str, # HTML below it
     look:str='', # CSS
     scripts:bool=False, # May scripts within it run?
+    server:bool=False, # May it ask the server that it comes from?
 )->str: # HTML
-    "A page of its own that fetches nothing"
+    "A page of its own that fetches nothing, or only from where it comes"
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     if scripts: policy += "; script-src 'unsafe-inline'"
+    if server: policy = policy.replace('data:', "'self' data:")+"; connect-src 'self'"
     said = html.escape(title)
     return '\n'.join([
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">{_made_by(kind)}',

@@ -57,3 +57,22 @@ def test_unreadable():
         bad = unreadable(Path(d)/f'{k}.jpg' for k in range(4))
         test_eq([Path(p).name for p in bad], ['0.jpg', '2.jpg', '3.jpg'])
     test_eq(some(range(3), 2), '[0, 1] and 1 more')
+
+def test_patience():
+    real,shut = os.scandir,PermissionError(13, 'Permission denied')
+    def scandir(path):
+        if path.endswith('shut'): raise shut
+        if path.endswith('gone'): raise FileNotFoundError(2, 'No such file')
+        return real(path)
+    with tempfile.TemporaryDirectory() as d:
+        for name in ('shut', 'gone', 'open'):
+            (Path(d)/name).mkdir()
+            (Path(d)/name/'1.png').touch()
+        os.scandir = scandir
+        try:
+            got = Listing(d, patient=True)
+            test_eq((got.pictures, got.closed),
+                ({'open/1.png'}, {'shut/':'Permission denied'}))
+            with expect_fail(OSError): Listing(d)
+            with expect_fail(PermissionError): Listing(Path(d)/'shut', patient=True)
+        finally: os.scandir = real

@@ -2,7 +2,7 @@
 from itr_nb.data.pairs import *
 import numpy as np
 from itr_nb.data.pairs import CaptionPairs
-import contextlib,functools,hashlib,math,os,re
+import contextlib,functools,hashlib,io,math,os,re
 from collections.abc import Sequence
 from dataclasses import dataclass,field,replace
 from pathlib import Path
@@ -92,6 +92,10 @@ def test_open_image():
         d = Path(d)
         sideways(d/'phone.jpg')
         test_eq(open_image(d/'phone.jpg').size, (20,40))
+        data = (d/'phone.jpg').read_bytes()
+        test_eq(open_image('gone.jpg', data=data), open_image(d/'phone.jpg'))
+        with expect_fail(ArgumentError, 'gone.jpg: expected an image that Pillow'):
+            open_image('gone.jpg', data=data[:-40])
         for mode in ('L','P','1','CMYK'):
             Image.new(mode, (4,3)).save(d/'m.tiff')
             test_eq(

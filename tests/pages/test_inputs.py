@@ -7,10 +7,12 @@ from functools import cached_property
 from pathlib import Path
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 from itr_nb.core import ArgumentError,Batch,atomic_path,read_json
 from itr_nb.data.batches import RetrievalData,pad,twin_groups
-from itr_nb.data.pairs import CaptionPairs,Splits
+from itr_nb.data.pairs import CaptionPairs,fingerprint_of,Splits
 from itr_nb.data.vocab import Vocab,tokenize
 from itr_nb.encode.features import featurize
 from itr_nb.encode.pretrained import image_model_of,text_model_of
@@ -54,6 +56,11 @@ def test_kinds():
         test_eq(
             inputs.arguments(r.factory, data),
             dict(image_dim=1280, text='words', text_dim=384))
+        whole,part = (FrozenImages(ImageTable(
+            encoder='efficientnet-lite0', size=32, grid=g)) for g in (False, True))
+        test_eq((inputs.images.least, GivenFeatures.least), (32, None))
+        test_eq(inputs.images.fingerprint, whole.fingerprint)
+        test_ne(inputs.images.fingerprint, part.fingerprint)
         inputs,data,r,_ = prepared(d, {'text.encoder':'lstm', 'text.min_count':1})
         test_eq(
             inputs.arguments(r.factory, data),

@@ -14,10 +14,10 @@ from itr_nb.core import (
 from itr_nb.score.all_pairs import (
     all_pairs,attended_bytes,plan_blocks,room_on,score_block,take,words_of,
 )
+from itr_nb.score.cosine import cosine
 import copy
 from fastcore.test import *
 from itr_nb.core import l2norm,lengths_to_mask
-from itr_nb.score.cosine import cosine
 from itr_nb.sgraf.scorer import SGRAFScorer
 
 def some_states(n, lengths, dim=16, regions=5, seed=0, dtype=torch.double):

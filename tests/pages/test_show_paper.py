@@ -46,3 +46,6 @@ def test_page():
     assert '<b>' not in still and '&lt;b&gt;' in still
     assert 'p{color:red}</style>' in still and 'script-src' not in still
     assert 'script-src' in page('labs', 'x', 'y', scripts=True)
+    asking = page('search', 'x', 'y', server=True)
+    assert "img-src 'self' data:" in asking and "connect-src 'self'" in asking
+    assert 'self' not in still
