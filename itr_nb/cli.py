@@ -65,7 +65,8 @@ def settings(
     onednn:Annotated[bool, _option('--onednn', help=_ONEDNN)]=False,
 ):
     if onednn:
-        from itr_nb.score.kernels import onednn
+        from itr_nb.score.kernels import onednn,onednn_says
+        print(onednn_says(), file=sys.stderr)
         context.with_resource(onednn())
 
 # %% ../nbs/reference/79_cli.ipynb #0a889142
@@ -78,6 +79,9 @@ def changes_of(
     def value(x):
         try: return json.loads(x)
         except json.JSONDecodeError: return x
+        except (ValueError, RecursionError):
+            raise typer.BadParameter(
+                f'{x[:20]}…: expected a value that JSON can hold', param_hint=option) from None
     for s in sets:
         if '=' not in s:
             raise typer.BadParameter(
@@ -139,9 +143,11 @@ def train(
 
 def _say_run(run, as_json:bool):
     from itr_nb.core import read_json
+    from itr_nb.judge.report import equal_lines
     report = read_json(run.folder/'report.json')
     if as_json: return say_json(dict(folder=str(run.folder), **report))
     show(run.report)
+    for line in equal_lines(report.get('equal')): show(line)
     show(report['protocol'])
     for file in ('sheet.png', 'card.html', 'metrics.jsonl'):
         if (run.folder/file).exists(): show(f'{run.folder/file}')
