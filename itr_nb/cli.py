@@ -192,7 +192,9 @@ def evaluate(
     own data or on others."""
     from itr_nb import run as runs
     from itr_nb.judge.sets import BENCHMARKS
-    if data.partition(':')[0] in BENCHMARKS: numbers,said = _one_modality(run, data)
+    if data.partition(':')[0] in BENCHMARKS:
+        if images: raise typer.BadParameter('a benchmark has its own', param_hint='--images')
+        numbers,said = _one_modality(run, data)
     else:
         opened = [runs.Run.load(r) for r in run]
         report = runs.evaluate_runs(

@@ -78,7 +78,7 @@ def open_data(
     Data that have nothing but a training split are divided at random"""
     place = as_path(spec, 'spec')
     spec = spec if isinstance(spec, str) else place
-    if columns and not isinstance(columns, dict):
+    if columns is not None and not isinstance(columns, dict):
         raise ArgumentError('columns', 'names of columns by what they hold', columns)
     if not isinstance(skip_bad, (int,float)) or not 0<=skip_bad<1:
         raise ArgumentError('skip_bad', 'a share from 0 to below 1', skip_bad)
