@@ -159,7 +159,12 @@ def check_recipe(
     "Refuse what cannot be built, before any data are read"
     _look_for(recipe)
     facts = _stand_in(recipe)
-    with torch.device('meta'): model = None if facts is None else build_model(recipe, **facts)
+    try:
+        with torch.device('meta'): model = None if facts is None else build_model(recipe, **facts)
+    except (RuntimeError, TypeError, OverflowError) as e:
+        if 'size' not in str(e) and 'overflow' not in str(e): raise
+        raise ArgumentError(f'recipe {recipe.name} [model]',
+            'sizes that a tensor can have', str(e).split('\n')[0]) from e
     where = f'recipe {recipe.name} [train]'
     terms = [make_term(recipe.name, name, kw, model) for name,kw in recipe.loss.items()]
     if not terms:

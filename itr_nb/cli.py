@@ -51,7 +51,8 @@ def settings(
     onednn:Annotated[bool, option('--onednn', help=_ONEDNN)]=False,
 ):
     if onednn:
-        from itr_nb.score.kernels import onednn
+        from itr_nb.score.kernels import onednn,onednn_says
+        print(onednn_says(), file=sys.stderr)
         context.with_resource(onednn())
 
 # %% ../nbs/reference/79_cli.ipynb #0a889142
@@ -64,6 +65,9 @@ def changes_of(
     def value(x):
         try: return json.loads(x)
         except json.JSONDecodeError: return x
+        except (ValueError, RecursionError):
+            raise typer.BadParameter(
+                f'{x[:20]}…: expected a value that JSON can hold', param_hint=option) from None
     for s in sets:
         if '=' not in s:
             raise typer.BadParameter(
@@ -125,9 +129,11 @@ def train(
 
 def _say_run(run, as_json:bool):
     from itr_nb.core import read_json
+    from itr_nb.judge.report import equal_lines
     report = read_json(run.folder/'report.json')
     if as_json: return say_json(dict(folder=str(run.folder), **report))
     show(run.report)
+    for line in equal_lines(report.get('equal')): show(line)
     show(report['protocol'])
     for file in ('sheet.png', 'card.html', 'metrics.jsonl'):
         if (run.folder/file).exists(): show(f'{run.folder/file}')
@@ -172,7 +178,9 @@ def evaluate(
     own data or on others."""
     from itr_nb import run as runs
     from itr_nb.judge.sets import BENCHMARKS
-    if data.partition(':')[0] in BENCHMARKS: numbers,said = _one_modality(run, data)
+    if data.partition(':')[0] in BENCHMARKS:
+        if images: raise typer.BadParameter('a benchmark has its own', param_hint='--images')
+        numbers,said = _one_modality(run, data)
     else:
         opened = [runs.Run.load(r) for r in run]
         report = runs.evaluate_runs(

@@ -278,7 +278,8 @@ class Inputs:
         views = self.images.views
         workers = min(train.workers, os.cpu_count() or 1) if views else 0
         data = RetrievalData(
-            splits, self.vocab, train.batch_size, train.seed, views, workers, train.twins)
+            splits, self.vocab, train.batch_size, train.seed, views, workers, train.twins,
+            train.equals)
         if train.twins: twin_groups(splits['train'])
         data.inputs = self
         return data

@@ -64,6 +64,7 @@ class TrainTable(Table):
     patience:int|None = Field(None, ge=1) # Epochs without a better validation
     workers:int = Field(0, ge=0) # Processes that open pictures
     twins:bool = False # Both of known twins in one batch?
+    equals:bool = False # Equal captions and equal pictures as positives of each other?
     seed:int = Field(0, ge=0)
 
 # %% ../nbs/reference/71_recipe.ipynb #c960d0e8
@@ -102,6 +103,12 @@ def _fault(faults:list[dict], table:type[Table], keys)->tuple[str,str,object]:
     return key,' or '.join(dict.fromkeys(said)),got
 
 # %% ../nbs/reference/71_recipe.ipynb #b9b09dce
+def _check_sizes(given:dict, where:str):
+    "Refuse whole numbers that no tensor and no file can hold"
+    for key,x in given.items():
+        if isinstance(x, int) and abs(x)>=2**63:
+            raise ArgumentError(f'{where} {key}', 'a number of at most 63 bits', x)
+
 def check_table(
     table:type[Table], # Says what may stand there
     given:dict, # What stands there
@@ -110,6 +117,7 @@ def check_table(
     """A table with its defaults; `ArgumentError` names the key, what was expected and the
     nearest known name"""
     if not isinstance(given, dict): raise ArgumentError(where, 'a table', given)
+    _check_sizes(given, where)
     try: return table(**given)
     except ValidationError as e:
         key,expected,got = _fault(e.errors(), table, table.model_fields)
@@ -129,9 +137,11 @@ def check_arguments(
     placed = dict(zip(names, args))
     if twice := placed.keys() & given.keys():
         raise ArgumentError(f'{where} {min(twice)}', 'it in `args` or by its name', 'both')
-    if claimed := given.keys() & set(later) & set(names):
+    given_too = placed|given
+    if claimed := given_too.keys() & set(later) & set(names):
         key = min(claimed)
-        raise ArgumentError(f'{where} {key}', 'nothing: it follows from the rest', given[key])
+        raise ArgumentError(f'{where} {key}', 'nothing: it follows from the rest', given_too[key])
+    _check_sizes(given_too, where)
     try: table(**placed, **given)
     except ValidationError as e:
         mine = [n for n in names if n not in later]

@@ -17,6 +17,7 @@ from types import ModuleType
 
 import itr_nb
 from .core import ArgumentError
+from .files import as_path
 from .registry import import_part,nearest,packages
 
 # %% ../nbs/reference/70_shelf.ipynb #b8bb3b7a
@@ -33,7 +34,7 @@ def import_uses(
     beside:Path|None=None, # A folder to look into as well
 )->list[ModuleType]:
     "Import the packages that a recipe uses, which registers what they bring"
-    if isinstance(names, str) or not all(isinstance(n, str) for n in names):
+    if not isinstance(names, (list,tuple)) or not all(isinstance(n, str) for n in names):
         raise ArgumentError('uses', 'a list of names of packages', names)
     return [import_part(n, 'uses', beside) for n in names]
 
@@ -186,7 +187,7 @@ def put_together(
     beside:bool=True, # May what the recipe `uses` lie beside its file?
 )->Draft:
     "A recipe with its base, its variants and changes; nothing in it is checked yet"
-    first,*plus = [str(name)] if Path(name).is_file() else str(name).split('+')
+    first,*plus = [str(name)] if as_path(name, 'recipe').is_file() else str(name).split('+')
     draft = Draft(first)
     _read(first, draft, beside)
     known = variants(uses=draft.uses) if plus else {}

@@ -228,10 +228,10 @@ class ITMLoss(Loss):
         batch = Batch() if batch is None else batch
         check_shape(sims, 'sims', 'b b')
         n = torch.arange(len(sims), device=sims.device)
-        ids = n if batch.image_id is None else batch.image_id
-        same = ids[:,None]==ids[None]
+        same = batch.belongs()
+        if same is None: same = n[:,None]==n[None]
         i,j = draw_negatives(sims, same, self.tau)
-        t,k = draw_negatives(sims.T, same, self.tau)
+        t,k = draw_negatives(sims.T, same.T, self.tau)
         y = torch.cat([
             torch.ones(len(n), device=sims.device),
             self._targets(batch, 'teacher_text', i, j),

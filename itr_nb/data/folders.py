@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from ..core import ArgumentError
+from ..files import as_path
 from .listing import Listing,parts_of,some,unreadable
 from .pairs import CaptionPairs,credits_in,ImageFiles,sample_of,Splits
-from .splits import divided
+from .splits import divided,is_split
 from .tables import captions_of_row,find_columns,read_rows,Row,table_text
 
 # %% ../../nbs/reference/18_folders.ipynb #fa000007
@@ -76,6 +77,14 @@ class _Gathered:
     lost:dict[str,str] = field(default_factory=dict) # Name without a file -> row
     empty:list[str] = field(default_factory=list) # Pictures with a caption that is none
 
+def _says_splits(rows:list[Row], used)->str|None:
+    "A column of any name that holds the name of a split in every row; None if there is not one"
+    def is_so(key):
+        said = {str(row.get(key)).strip().lower() for _,row in rows}
+        return 'train' in said and len(said)>1 and all(map(is_split, said))
+    found = [k for k in rows[0][1] if k not in used and is_so(k)]
+    return found[0] if len(found)==1 else None
+
 def _root_of(folder:Path, images:str|Path|None, names:list[str])->Listing:
     "The folder that names are meant from: the one named, this one, or the one inside that has most"
     if images is not None: return Listing(images)
@@ -91,6 +100,7 @@ def _take(rows:list[Row], files:Listing, named:dict, head:str, split:str|None, o
     "Read the rows of one table into what is gathered"
     table = rows[0][0].rpartition(',')[0] or rows[0][0]
     img,caps,split_col = find_columns(list(rows[0][1]), named, table)
+    split_col = split_col or _says_splits(rows, (img, *caps))
     for where,row in rows:
         name = row.get(img)
         if not isinstance(name, str) or not name.strip():
@@ -170,7 +180,7 @@ def read_folder(
     """Read a folder of images with their captions; raises `ArgumentError`, `FileNotFoundError`
 
     Several rows, a list in one, or several columns give an image several captions"""
-    folder = Path(folder)
+    folder = as_path(folder, 'folder')
     named = {k:v for k,v in dict(image=image, caption=caption).items() if v}|(columns or {})
     tables = [(p, s, read_rows(p)) for p,s in _tables_of(folder, captions)]
     where = str(tables[0][0]) if tables else str(folder)

@@ -193,6 +193,8 @@ def read_hf(
                     columns=named, skip_bad=skip_bad, lot=lot)
         else: data,files = datasets.load_dataset(where),files or Listing(
             datasets.config.HF_DATASETS_CACHE)
+    if not isinstance(data, (datasets.Dataset, dict)) or not len(data):
+        raise ArgumentError('data', 'a data set of `datasets`, a folder or a name', data)
     if isinstance(data, datasets.Dataset): data = {str(data.split or 'train'):data}
     means = check_names(data, where) if len(data)>1 else {}
     each = {k:_hf_pairs(d, named, where, files, skip_bad) for k,d in data.items()}

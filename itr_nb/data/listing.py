@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..core import ArgumentError
 from .pairs import check_header
-from ..files import kind_of_file
+from ..files import as_path,kind_of_file
 
 # %% ../../nbs/reference/17_listing.ipynb #f9000007
 SUFFIXES = {'.jpg','.jpeg','.jpe','.jfif','.png','.webp','.bmp','.gif','.tif','.tiff','.heic',
@@ -38,7 +38,7 @@ class Listing:
         root:str|Path, # The folder
         patient:bool=False, # Go on where a folder inside cannot be read, and note it in `closed`?
     ):
-        self.root,self.patient,self.closed = Path(root),patient,{}
+        self.root,self.patient,self.closed = as_path(root, 'images'),patient,{}
         if kind_of_file(self.root)!='folder':
             raise FileNotFoundError(f'{root}: no such folder of images')
         self.real,self.files,self.folders = os.path.realpath(self.root),{},set()

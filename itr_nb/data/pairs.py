@@ -19,8 +19,8 @@ from fastcore.basics import patch
 from numpy.lib import format as npy
 from PIL import Image,ImageOps
 
-from ..core import ArgumentError,Batch
-from ..files import kind_of_file,plain_text
+from ..core import ArgumentError,Batch,whole_numbers
+from ..files import as_path,kind_of_file,plain_text
 
 # %% ../../nbs/reference/10_pairs.ipynb #7f26dcfa
 def _read_heic(path:Path):
@@ -40,7 +40,8 @@ def open_image(
     """Open an image as a viewer shows it: turned by its EXIF tag, in RGB
 
     Raises `FileNotFoundError`, and `ArgumentError` for a file that cannot be read"""
-    path,kind = Path(path),'file' if data is not None else kind_of_file(path)
+    path = as_path(path, 'path')
+    kind = 'file' if data is not None else kind_of_file(path)
     if kind=='nothing':
         raise FileNotFoundError(f'{path}: no such image; check the folder given as `images`')
     if kind!='file': raise ArgumentError(str(path), 'an image file', f'a {kind}')
@@ -238,8 +239,11 @@ class CaptionPairs:
     extra:dict=field(default_factory=dict) # A value each for keys image_… and caption_…; anything
 
     def __post_init__(self):
-        self.image_of = np.asarray(self.image_of, dtype=np.int64)
-        self.image_id = np.asarray(self.image_id, dtype=np.int64)
+        self.image_of = whole_numbers(self.image_of, 'image_of')
+        self.image_id = whole_numbers(self.image_id, 'image_id')
+        for name in ('images', 'captions', 'image_names'):
+            if not hasattr(getattr(self, name), '__len__'):
+                raise ArgumentError(name, 'a list', getattr(self, name))
         self.captions,self.image_names = list(self.captions),list(self.image_names)
         _check_fields(self)
         _check_sizes(self)
@@ -364,11 +368,14 @@ def first(self:CaptionPairs,
     k:int, # Captions of an image at most
 )->CaptionPairs:
     "The same images with the first `k` captions of each"
-    if k<1: raise ArgumentError('captions', 'one caption an image or more', k)
+    if isinstance(k, bool) or not isinstance(k, int) or k<1:
+        raise ArgumentError('captions', 'one caption an image or more', k)
     caps = np.sort(np.concatenate([rows[:k] for rows in self.captions_of_id.values()]))
     parts = {n:_pick(getattr(self, n), caps)
         for n in ('captions', 'image_of', 'words', 'caption_fields')}
     extra = {n:_pick(x, caps) if n.startswith('caption_') else x for n,x in self.extra.items()}
+    most = max(map(len, self.captions_of_id.values()))
+    if most>k: extra['first'] = k,most
     relevant = None if self.relevant is None else self.relevant[:,caps]
     return replace(self, **parts, extra=extra, relevant=relevant)
 

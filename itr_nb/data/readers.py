@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core import ArgumentError,read_json,read_text
+from ..files import as_path
 from .listing import Listing,some,unreadable
 from itr_nb.data.pairs import (
     CaptionPairs,credits_in,FeatureRows,fingerprint_of,ImageFiles,npy_header,Splits,Take,
@@ -33,7 +34,7 @@ def read_karpathy(
     """Read a data set of Karpathy's splits; raises `ArgumentError`, `FileNotFoundError`
 
     Image ids are `cocoid` where there is one, else `imgid`. No image outside the folder is read"""
-    path = Path(json_file)
+    path = as_path(json_file, 'json_file')
     data = read_json(path)
     files = Listing(path.parent if images is None else Path(images))
     entries = [im for im in _karpathy_images(data, path) if restval or im['split']!='restval']
@@ -195,7 +196,7 @@ def read_precomp(
     """Read a precomputed folder of SCAN and SGRAF; raises `ArgumentError`, `FileNotFoundError`
 
     Features stay on disk"""
-    folder = Path(folder)
+    folder = as_path(folder, 'folder')
     def there(s): return (folder/f'{s}_ims.npy').exists()
     if split=='val' and not there('val'): split = 'dev'
     if split is not None: return _precomp_pairs(folder, split)
@@ -226,7 +227,7 @@ def _precomp_pairs(folder:Path, split:str)->CaptionPairs:
     return CaptionPairs(
         images, captions, np.repeat(ids, div), ids, [str(i) for i in ids.tolist()],
         folder.name, dict(dev='val', testall='test').get(split, split), boxes=boxes,
-        extra={} if sizes is None else dict(image_size=np.asarray(sizes)))
+        extra=dict(file=split) if sizes is None else dict(file=split, image_size=np.asarray(sizes)))
 
 def _unit_boxes(
     boxes:np.ndarray|None, # (n r 4) in pixels or in 0..1

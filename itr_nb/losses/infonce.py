@@ -36,20 +36,20 @@ def match_log_probs(
 # %% ../../nbs/road/05_infonce.ipynb #f05ee324
 def match_targets(
     b:int, # Pairs in the batch
-    ids:Int[Tensor, "b"]|None=None, # Image id of each pair; equal ids are positives of each other
+    ids:Int[Tensor, "b"]|None=None, # Of the images, or a mask (b b) of what belongs together
     device=None, # Where to put the targets if there are no ids
-)->Float[Tensor, "b b"]: # Rows and columns sum to 1
+)->Float[Tensor, "b b"]: # Rows sum to 1
     "What each query should give, y of CUSA Eq. (3)-(4); `ArgumentError` for too many or few `ids`"
     if ids is None: return torch.eye(b, device=device)
-    check_shape(ids, 'ids', str(b))
-    same = (ids[:,None]==ids[None]).float()
+    if ids.ndim==1: ids = check_shape(ids, 'ids', str(b))[:,None]==ids[None]
+    same = check_shape(ids, 'ids', f'{b} {b}').float()
     return same/same.sum(1, keepdim=True)
 
 # %% ../../nbs/road/05_infonce.ipynb #359a6d0d
 def info_nce(
     sims:Float[Tensor, "b b"], # Image-text scores, matched pairs on the diagonal
     tau:float|Float[Tensor, ""], # Temperature, in units of the score; above 0
-    ids:Int[Tensor, "b"]|None=None, # Image id of each pair; equal ids share the target
+    ids:Int[Tensor, "b"]|None=None, # As `match_targets`: what belongs together shares the target
     reduction:str='mean', # Over queries, or 'all': queries and columns, as CUSA's released code
 )->Float[Tensor, ""]: # Half of i2t plus t2i
     """Cross-entropy of finding the match in the batch, CUSA Eq. (3)-(4)
@@ -60,7 +60,9 @@ def info_nce(
     log_i,log_t = match_log_probs(sims, tau)
     b = len(sims)
     y = match_targets(b, ids, sims.device)
-    return -(y*(log_i+log_t)).sum()/(2*b if reduction=='mean' else 2*b*b)
+    if ids is None or ids.ndim==1: found = y*(log_i+log_t)
+    else: found = y*log_i+match_targets(b, ids.T).T*log_t
+    return -found.sum()/(2*b if reduction=='mean' else 2*b*b)
 
 # %% ../../nbs/road/05_infonce.ipynb #f426bd48
 @loss('infonce')
@@ -90,6 +92,7 @@ class InfoNCE(Loss):
         batch:Batch|None=None, # Its `image_id`, if any, tells which pairs share a target
     )->dict[str,Tensor]: # The loss under the name 'infonce'
         ids = None if batch is None else batch.image_id
+        if ids is not None and batch.get('says') is not None: ids = batch.belongs()
         seen = contrasted(self.on, sims, images, texts)
         return {'infonce': info_nce(seen, self.temperature(), ids, self.reduction)}
 

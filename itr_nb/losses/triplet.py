@@ -71,6 +71,7 @@ class TripletLoss(Loss):
         strict_paper:bool=False,
     ):
         super().__init__()
+        if margin<0: raise ArgumentError('margin', 'a gap of 0 or more', margin)
         self.margin,self.hardest,self.strict_paper = margin,hardest,strict_paper
         self.warming = False
 
@@ -92,7 +93,7 @@ class TripletLoss(Loss):
     )->dict[str,Tensor]: # The loss under the name 'triplet'
         ids = None if batch is None or self.strict_paper else batch.image_id
         if ids is not None: check_shape(ids, 'batch.image_id', str(len(sims)))
-        positive = None if ids is None else ids[:,None]==ids[None]
+        positive = None if ids is None else batch.belongs()
         return {'triplet': triplet_loss(sims, self.margin, self.only_hardest, positive)}
 
     def extra_repr(self):

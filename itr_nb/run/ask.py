@@ -81,6 +81,11 @@ class Hits(list):
 
 
 # %% ../../nbs/reference/75_asking.ipynb #764c47fe
+def _need_data(spec, images):
+    "Refuse an image folder whose data are not named: it would not be read"
+    if spec is None and images is not None:
+        raise ArgumentError('images', 'the data whose images they are beside it', str(images))
+
 def evaluate_runs(
     runs:Sequence[Run], # One, or several whose scores are averaged
     spec:str|None=None, # Other data than their own
@@ -93,6 +98,7 @@ def evaluate_runs(
 )->Report|Judgement:
     """The one report, of a run or of the mean of several; raises `ArgumentError` where runs have
     other data and none are named"""
+    _need_data(spec, images)
     own = {(r.spec, r.images) for r in runs}
     if spec is None and len(own)>1:
         raise ArgumentError(
@@ -161,6 +167,7 @@ def encode(self:Run,
     `texts_own` those for one modality where the model has others for it; names, captions and
     ids in the metadata"""
     may_write(path, holds_vectors, force)
+    _need_data(spec, images)
     data = self.data if spec is None else self.open(spec, images)
     i,t = encode_split(self.model, data, split)
     p = data.splits[split]
@@ -212,6 +219,7 @@ def search(self:Run,
     "Find images by words, or captions by a picture"
     words = isinstance(query, str)
     if words and not query.strip(): raise ArgumentError('query', 'some words', query)
+    _need_data(spec, images)
     pictures = self.pictures if spec is None else open_data(spec, images)
     data = self.data if spec is None else self.prepared(pictures)
     parts = list(data.splits) if split=='all' else [split]

@@ -24,7 +24,7 @@ from ..core import ArgumentError,atomic_path,read_json
 from ..data.batches import RetrievalData
 from ..data.doors import open_data
 from ..data.pairs import fingerprint_of,ImageFiles,sample_of,Splits,Take
-from ..files import file_hash,kind_of_file
+from ..files import as_path,file_hash,kind_of_file
 from ..inputs import Inputs
 from ..judge.report import ReportTable,report_table
 from ..model import RetrievalModel,load_model
@@ -50,8 +50,8 @@ def write_json(
     x, # What JSON can hold
 ):
     "An object as a JSON file, whole or not at all"
-    with atomic_path(path) as tmp:
-        tmp.write_text(json.dumps(x, indent=1, ensure_ascii=False), encoding='utf-8')
+    text = json.dumps(x, indent=1, ensure_ascii=False)
+    with atomic_path(path) as tmp: tmp.write_bytes(text.encode('utf-8', 'backslashreplace'))
 
 # %% ../../nbs/reference/74_run_folder.ipynb #f3000002
 MANIFEST = 'manifest.json'
@@ -125,7 +125,7 @@ class Run:
         home:Path|None=None, # Feature cache
     )->'Run':
         "Open a run folder; the error names a file that is missing, damaged or edited"
-        folder = Path(folder)
+        folder = as_path(folder, 'folder')
         where = read_record(folder)
         check_manifest(folder)
         recipe = load_recipe(folder/'recipe.toml', beside=False)

@@ -93,6 +93,10 @@ def _said(found:Claim, run:Run)->list[str]:
     sizes = {s:len(p.images) for s,p in run.pictures.items()}
     if any('image_lot' in p.extra for p in run.pictures.values()):
         lines.append(f'no test split in the data: images are divided at random, {sizes}')
+    t = run.recipe.train
+    if 1<=t.epochs<=t.warmup:
+        lines.append(f'train.warmup {t.warmup:g}: the learning rate never reaches {t.lr:g}, '
+            f'since training ends after {t.epochs} epochs')
     held = run.pictures.get('val')
     if held is not None and held.extra.get('held_out'):
         lines.append(f'no validation split in the data: {len(held.images)} images of the '
@@ -139,7 +143,8 @@ def _finish(
     rows[run.recipe.name] = trained.metrics
     write_json(
         run.folder/'report.json',
-        dict(protocol=trained.protocol, intervals=trained.intervals, rows=rows))
+        dict(protocol=trained.protocol, intervals=trained.intervals, rows=rows,
+            equal=trained.equal))
     if holds_pictures(run.pictures):
         run.sheet(run.folder/'sheet.png', split)
         run.card(run.folder/'card.html', split=split)

@@ -26,3 +26,4 @@ def cosine(
 # %% ../../nbs/road/03_pixels_and_words.ipynb #3c9d1e72
 # Bytes that a pair takes while it is scored; `all_pairs` sizes its blocks by it
 cosine.pair_bytes = lambda regions,words,dim,itemsize: itemsize
+cosine.reads_parts = False # Nor does it need the vectors of regions and words

@@ -45,7 +45,7 @@ def _wrap_text(
 )->list[str]: # The lines, none wider than `width`
     "Break a text into lines"
     out,words = [''],text.split()
-    while words:
+    while words and len(out)<=lines:
         word = words.pop(0)
         longer = f'{out[-1]} {word}'.strip()
         if measure(longer)<=width:
@@ -53,7 +53,10 @@ def _wrap_text(
             continue
         rest = word
         if not out[-1]:
-            n = bisect_right(range(1, len(word)+1), width, key=lambda n: measure(word[:n]))
+            most = 16
+            while most<len(word) and measure(word[:most])<=width: most *= 2
+            some = range(1, min(most, len(word))+1)
+            n = bisect_right(some, width, key=lambda n: measure(word[:n]))
             out[-1],rest = word[:max(1, n)],word[max(1, n):]
         if rest:
             out.append('')

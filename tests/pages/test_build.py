@@ -277,6 +277,7 @@ def unbuildable():
         ('sgraf-saf-scenes', {'model.smooth':-1.}, '[model] smooth'),
         ('sgraf-saf-scenes', {'model.pool':'max'}, '[model] pool'),
         ('ckstn-scenes', {'model.gate':'open'}, '[model]'),
+        ('dual-scenes', {'model.dim':2**62}, 'sizes that a tensor can have'),
         ('dual-scenes', {'model.dim':0}, '[model] dim'), (
             'dual-scenes', {'train.schedule':'step'}, '[train] drop_every'),
         ('imc-emoji', {'loss.imc.measure':'l3'}, '[loss.imc] measure'), (

@@ -195,9 +195,9 @@ def test_onednn():
                 Path(d)/'same', progress=False)
         test_eq(
             json.loads((Path(d)/'run'/'environment.json').read_text())['onednn'], on)
-        test_eq(
-            same.evaluate().metrics,
-            json.loads(itr('--onednn', 'eval', Path(d)/'run', '--json')[1]))
+        said = itr('--onednn', 'eval', Path(d)/'run', '--json')[1]
+        test_eq(same.evaluate().metrics, json.loads(said.split('\n')[0]))
+        assert 'oneDNN' in itr('--onednn', 'recipes')[1]
 
 def test_changes_of():
     test_eq(
@@ -206,6 +206,8 @@ def test_changes_of():
     test_fail(
         lambda: changes_of(['image'], '--teacher', 'image=x'),
         contains='such as image=x')
+    with expect_fail(contains='a value that JSON can hold'):
+        changes_of(['a.b='+'9'*5000])
 
 def plain(text): return re.sub(r'[─╭╮╰╯│]+', ' ', re.sub(r'\x1b\[[0-9;]*m', '', text))
 

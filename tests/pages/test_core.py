@@ -326,6 +326,24 @@ def test_seed_everything():
     test_eq([a==b for a,b in zip(draw(3), draw(4))], [False]*3)
     test_eq(len(draw(2**33)), 3)
 
+def test_belongs():
+    ids = torch.tensor([4,5,4])
+    test_eq(Batch(says=ids).belongs(), None)
+    want = [[True,False,True],[False,True,False],[True,False,True]]
+    test_eq(Batch(image_id=ids).belongs().tolist(), want)
+    told = torch.tensor([[7],[7],[-2]])
+    heard = Batch(image_id=ids, says=torch.tensor([7,-1,-1]), told=told).belongs()
+    test_eq(heard.tolist(), [[True,False,True],[True,True,False],[True,False,True]])
+
+def test_whole_numbers():
+    for good in ([1,2], (1,2), torch.tensor([1,2]), np.array([1.,2.]), range(1,3)):
+        test_eq(whole_numbers(good, 'ids').tolist(), [1,2])
+    test_eq(len(whole_numbers([], 'ids')), 0)
+    lists = [1.5], [None], ['1'], [math.nan], [10**30], [[1]]
+    for bad in (None, 3, 'x', {}, object, *lists):
+        with expect_fail(ArgumentError, 'ids: expected a row of whole numbers'):
+            whole_numbers(bad, 'ids')
+
 def test_nothing_real():
     g = torch.Generator().manual_seed(0)
     x = torch.randn(2, 3, 4, generator=g, requires_grad=True)

@@ -7,6 +7,8 @@ from itr_nb.data.pairs import CaptionPairs
 from itr_nb.data.vocab import Vocab
 import sys
 from collections.abc import Callable,Iterator,Sequence
+from dataclasses import replace
+from functools import cached_property
 import torch
 import torch.distributed as dist
 from fastcore.basics import patch
@@ -16,7 +18,7 @@ from torch.utils.data import DataLoader,Dataset
 from itr_nb.core import ArgumentError,Batch,check_finite,lengths_to_mask
 from itr_nb.registry import nearest
 from itr_nb.data.pairs import CaptionPairs,FeatureRows,Splits,Take
-from dataclasses import replace
+from itr_nb.data.splits import digests_in,joined_ids,sayings
 from fastcore.test import *
 from itr_nb.data.pairs import FeatureRows
 import tempfile
@@ -303,3 +305,22 @@ def test_twins_are_asked_for():
             batches_of(p, 2)
     p.extra = {}
     with expect_fail(ArgumentError, 'twins: expected False, or data'): batches_of(p, 2)
+
+def test_equals_are_asked_for():
+    x = features(4)
+    x[3] = x[2]
+    said = ['A dog','a  dog','a cat','a bus','the bus']
+    pairs = CaptionPairs(x, said, [0,1,1,2,3], [0,1,2,3], list('abcd'))
+    def joint(**kw):
+        data = RetrievalData({'train':pairs}, Vocab.build(said, 1), 8, **kw)
+        batch = next(iter(data.train_loader(0)))
+        order = batch.caption_id.argsort()
+        return data,batch[order].belongs().int().tolist()
+    plain = [[1,0,0,0,0],[0,1,1,0,0],[0,1,1,0,0],[0,0,0,1,0],[0,0,0,0,1]]
+    test_eq(joint()[1], plain)
+    data,found = joint(equals=True)
+    test_eq(found, [[1,1,0,0,0],[1,1,1,0,0],[1,1,1,0,0],[0,0,0,1,1],[0,0,0,1,1]])
+    assert data.splits['train'] is pairs
+    test_eq(pairs.image_id, [0,1,2,3])
+    lone = CaptionPairs(features(2), ['a','b'], [0,1], [0,1], list('ab'))
+    test_eq(with_equals(lone).image_fields['told'].tolist(), [[-2],[-2]])

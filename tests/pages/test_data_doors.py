@@ -8,6 +8,7 @@ from itr_nb.data.folders import read_folder
 from itr_nb.data.hub import read_hf
 from itr_nb.data.readers import read_karpathy,read_precomp
 from itr_nb.data.splits import with_test
+from itr_nb.files import as_path
 from itr_nb.registry import Registry,nearest
 import json,tempfile
 import numpy as np
@@ -31,6 +32,18 @@ def test_open_data():
         test_eq(open_data(str(karpathy_file(a)), a)['test'].captions, ['A circle.'])
         test_eq(open_data(precomp_folder(b))['test'].images[0].shape, (3,4))
     test_fail(lambda: open_data('no/such/place'), contains='no such data')
+
+def test_odd_arguments():
+    with tempfile.TemporaryDirectory() as d:
+        (Path(d)/'captions.csv').write_text('image,caption,split\na.png,red,train')
+        Image.new('RGB', (20,20), 'red').save(Path(d)/'a.png')
+        for bad in (None, 3, [], 'a\0b', '\ud800'):
+            with expect_fail(ArgumentError, 'spec: expected a path'): open_data(bad)
+        for key,values in dict(columns=[3, 'x'], skip_bad=['x', None, 1.],
+            captions=['x', 0, True], images=[3, 'a\0b']).items():
+            for bad in values:
+                with expect_fail(ArgumentError, f'{key}: expected'):
+                    open_data(d, **{key:bad})
 
 def test_tables_and_options():
     with tempfile.TemporaryDirectory() as d, tempfile.TemporaryDirectory() as b:

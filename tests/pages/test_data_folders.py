@@ -4,9 +4,10 @@ from dataclasses import dataclass,field
 from pathlib import Path
 import numpy as np
 from itr_nb.core import ArgumentError
+from itr_nb.files import as_path
 from itr_nb.data.listing import Listing,parts_of,some,unreadable
 from itr_nb.data.pairs import CaptionPairs,credits_in,ImageFiles,sample_of,Splits
-from itr_nb.data.splits import divided
+from itr_nb.data.splits import divided,is_split
 from itr_nb.data.tables import captions_of_row,find_columns,read_rows,Row,table_text
 import json,tempfile
 from fastcore.test import *
@@ -133,6 +134,12 @@ def test_layouts():
         coco = json.dumps(dict(images=images, annotations=notes))
         test_eq(layout(d, coco, 'annotations/captions_train2017.json',
             'train2017')['train'], want)
+        parts = dict(zip(range(4), ('train', 'Train ', 'val', 'test')))
+        for name,found in (('Teil', 3), ('caption_of', 3), ('note', 1)):
+            rows = [f'{k}.jpg,c {k},{s if found>1 else "x" if k else "train"}'
+                for k,s in parts.items()]
+            got = layout(d, '\n'.join([f'image,caption,{name}', *rows]))
+            test_eq((len(got), len(got['train'])), (3, 2) if found>1 else (1, 4))
         bild = csv(lambda k: f'{k}.jpg').replace('image,caption', 'Bild,Worte')
         test_eq(layout(d, bild, columns=dict(image='Bild', caption='Worte'))['train'],
             want)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from itr_nb.core import ArgumentError
 from itr_nb.data.pairs import check_header
-from itr_nb.files import kind_of_file
+from itr_nb.files import as_path,kind_of_file
 import tempfile
 from fastcore.test import *
 from PIL import Image

@@ -9,8 +9,8 @@ from pathlib import Path
 from fastcore.basics import patch
 from numpy.lib import format as npy
 from PIL import Image,ImageOps
-from itr_nb.core import ArgumentError,Batch
-from itr_nb.files import kind_of_file,plain_text
+from itr_nb.core import ArgumentError,Batch,whole_numbers
+from itr_nb.files import as_path,kind_of_file,plain_text
 import pickle,tempfile
 from fastcore.test import *
 from PIL import ImageDraw
@@ -279,7 +279,16 @@ def test_first_captions():
     test_eq((q.captions, q.image_of.tolist()), (['a1', 'b1', 'a2', 'b2'], [5,7,5,7]))
     test_eq(q.extra['caption_n'], [0,1,2,3])
     test_eq(q.relevant.tolist(), [[0,1,2,3], [5,6,7,8]])
-    with expect_fail(ArgumentError, 'captions'): p.first(0)
+    for bad in (0, True, 'x', 1.5):
+        with expect_fail(ArgumentError, 'captions'): p.first(bad)
+    whole = dict(images=list('ab'), captions=['x','y'], image_of=[0,1], image_id=[0,1],
+        image_names=list('ab'))
+    odd = dict(
+        images=[None, 3], captions=[None, 3], image_of=[None, [.5,1]],
+        image_id=[[0,10**30], ['a','b']], image_names=[None])
+    for key,bad in ((k, x) for k,xs in odd.items() for x in xs):
+        with expect_fail(ArgumentError, f'{key}: expected'):
+            CaptionPairs(**whole|{key:bad})
 
 def test_large_photographs():
     with tempfile.TemporaryDirectory() as d:

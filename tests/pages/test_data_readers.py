@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 import numpy as np
 from itr_nb.core import ArgumentError,read_json,read_text
+from itr_nb.files import as_path
 from itr_nb.data.listing import Listing,some,unreadable
 from itr_nb.data.pairs import (
     CaptionPairs,credits_in,FeatureRows,fingerprint_of,ImageFiles,npy_header,Splits,Take,

@@ -3,6 +3,7 @@ from itr_nb.data.splits import *
 from collections.abc import Sequence
 from dataclasses import replace
 import numpy as np
+from PIL import Image
 from itr_nb.core import ArgumentError
 from itr_nb.data.pairs import CaptionPairs,fingerprint_of,sample_of,source_of,Splits
 from fastcore.test import *
@@ -70,3 +71,18 @@ def test_all_for_training():
     two = {'train':train.subset([0, 1, 2])}
     assert with_test(two, 'x') is two
     assert with_test({'train':train, 'val':train}, 'x')['train'] is train
+
+def test_what_stands_twice():
+    test_eq(joined_ids([5, 3, 5, 8, 9], ['a', 'b', 'c', 'c', 'd']), [5, 3, 5, 5, 9])
+    test_eq(joined_ids([5, 3, 8], ['a', 'b', 'a']), [5, 3, 5])
+    test_eq(joined_ids([4, 4, 7], None), [4, 4, 7])
+    said = ['A  dog', 'a dog', 'a cat', 'a cat']
+    test_eq(sayings(said, [0, 1, 2, 2]), [0, 0, -1, -1])
+    k = np.arange(3)
+    whole = [Image.new('RGB', (80,80), 'white') for _ in k]
+    whole[1].putpixel((79,79), (0,0,0))
+    pairs = CaptionPairs(whole, list('abc'), k, k, list('abc'))
+    a,b,c = digests_in(pairs)
+    assert a==c!=b
+    assert pairs.extra['image_digest'] is digests_in(pairs)
+    test_eq(digests_in(pairs.subset([1, 2])), [b, c])

@@ -126,6 +126,13 @@ def test_read_json():
             lambda: read_json(f'{d}/none.json'), exc=FileNotFoundError,
             contains='none.json: no such file')
 
+def test_what_can_be_no_path():
+    test_eq(as_path('a/b', 'x'), as_path(b'a/b', 'x'))
+    for bad in (None, 3, 1.5, [], {}, object, 'a\0b', 'a\ud800'):
+        with expect_fail(ArgumentError, 'spec: expected a path'): as_path(bad, 'spec')
+        with expect_fail(ArgumentError, 'a path'): read_json(bad)
+    test_eq(kind_of_file('a\0b')[:7], 'nothing')
+
 def test_names_and_text():
     for bad in ('../../x', '/etc/x', '..', '', '.x', 'a/b', 'C:\\x', 'a\x00b'):
         name = plain_name(bad)

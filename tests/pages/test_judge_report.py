@@ -7,12 +7,13 @@ from copy import copy
 from dataclasses import asdict,dataclass,field,replace
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float,Int
 from torch import nn,Tensor
-from itr_nb.core import ArgumentError,ImageStates,TextStates
+from itr_nb.core import ArgumentError,ImageStates,States,TextStates
 from itr_nb.judge.graded import graded_report
-from itr_nb.judge.ranks import bootstrap,chance_report,check_protocol,equal_pairs,fold_rows,KS
-from itr_nb.judge.ranks import mean_report,PROTOCOLS,ranks,ranks_report
+from itr_nb.data.splits import digests_in,joined_ids,sayings
+from itr_nb.judge.ranks import bootstrap,chance_report,check_protocol,fold_rows,KS
+from itr_nb.judge.ranks import mean_report,PROTOCOLS,ranks,ranks_by_rows,ranks_report
 from itr_nb.judge.twins import twins_lines,twins_report
 from itr_nb.score.all_pairs import all_pairs
 from itr_nb.score.kernels import say_bf16
@@ -171,6 +172,29 @@ def test_evaluate_folds():
     evaluate(model, data, rerank=2, **how)
     test_eq(model.asked, [(1000,5000,2,False)]*5)
 
+def test_a_large_gallery():
+    import itr_nb.judge.report as here
+    from itr_nb.model import dual
+    data,model,most = ToyData(),ToyModel(),here.LARGEST
+    want,asked = here.evaluate(model, data, draws=20),[]
+    model.score = lambda i,t: asked.append(len(i)) or unit(i.glob)@unit(t.glob).T
+    try:
+        here.LARGEST = 4*300*7
+        got = here.evaluate(model, data, draws=20)
+    finally: here.LARGEST = most
+    test_close(list(got.metrics.values()), list(want.metrics.values()), eps=1e-9)
+    test_eq((got.protocol, max(asked), sum(asked)), (want.protocol, 7, 120))
+    plain = dual(16, text_dim=16, dim=4)
+    test_eq([here._reads_parts(m) for m in (model, plain)], [True, False])
+    slim,full = (here.encode_split(plain, data, parts=p)[1] for p in (False, True))
+    test_eq(slim.glob, full.glob)
+    data.y = data.y.repeat(1, 2).reshape(300, 2, 16)
+    batches = lambda split,size: (Batch.of(words=p) for p in data.y.split(size))
+    data.text_batches = batches
+    slim,full = (here.encode_split(plain, data, parts=p)[1] for p in (False, True))
+    test_eq([s.local.shape[1] for s in (slim, full)], [1, 2])
+    test_eq(slim.glob, full.glob)
+
 def test_report_tells_twins():
     n = np.arange(4)
     pairs = SimpleNamespace(
@@ -186,3 +210,46 @@ def test_report_tells_twins():
     pairs.extra = {}
     test_eq(told().twins, {})
     assert 'Twins' not in str(told())
+
+def twice(**kw):
+    k = np.arange(4)
+    return SimpleNamespace(
+        image_of=k, image_id=k, captions=['A dog','a  dog','a bus','one bus'],
+        extra=dict(image_digest=list('abcc'))|kw)
+
+def test_equals_are_counted():
+    S = torch.eye(4)[[1,0,3,2]]
+    def told(pairs):
+        return split_report(pairs, lambda rows,cols: S[rows][:,cols], draws=0)
+    pairs = twice()
+    pairs.images = k = np.arange(4)
+    report = told(pairs)
+    test_eq((report.metrics['i2t_r1'], report.equal['i2t_r1']), (0, 100))
+    test_eq(report.equal['rsum'], 600)
+    for said in ("2 captions equal another image's and 2 images equal another: ",
+        'RSUM 600.0 if these count as right'): assert said in report.protocol
+    assert 'If equals count as right: image to text R@1 100.0, R@5 100.0' in str(report)
+    test_eq(Report.from_json(report.to_json()), report)
+    pairs.extra['image_digest'] = list('abcd')
+    test_eq(told(pairs).equal['i2t_r1'], 50)
+    pairs.captions = list('abcd')
+    test_eq(told(pairs).equal, {})
+    assert 'equal' not in told(pairs).protocol
+
+def test_equal_pairs():
+    test_eq(equal_pairs(['a', 'b'], None, [0, 1], [0, 1]), None)
+    rows,cols,said = equal_pairs(['x', 'x', 'x'], None, [0, 1, 2], [0, 1, 2])
+    test_eq((len(rows), said), (6, "3 captions equal another image's"))
+    test_eq(equal_pairs(['x', 'x', 'y', 'z'], list('abb'), [0, 1, 2, 2], [0, 1, 2])[:2],
+        ([1, 2, 0, 2, 1, 1], [0, 0, 1, 1, 2, 3]))
+    many = equal_pairs(['x']*2001, None, range(2001), range(2001))
+    test_eq(many[:2], ([], []))
+
+def test_report_says_which_captions():
+    def said(**kw):
+        S = torch.eye(4)
+        return split_report(twice(**kw), lambda r,c: S[r][:,c], draws=0).protocol
+    assert "split 'test' of 4 images" in said()
+    assert "split 'test' (file testall) of 4" in said(file='testall')
+    first = "split 'test', the first 2 of up to 3 captions an image of"
+    assert first in said(first=(2,3))

@@ -69,6 +69,21 @@ def test_info_nce_cross_entropy():
     test_close(info_nce(X, .07), want, eps=1e-9)
     test_close(InfoNCE()(X)['infonce'].item(), want.item(), eps=1e-6)
 
+def test_info_nce_of_a_mask():
+    X,ids = random_cosines(5, 4),torch.tensor([0,0,1,2,2])
+    same = ids[:,None]==ids[None]
+    test_close(info_nce(X, .2, same), info_nce(X, .2, ids), eps=1e-12)
+    one = torch.eye(5, dtype=torch.bool)
+    one[0,3] = True
+    log_i,log_t = (X/.2).log_softmax(1),(X/.2).log_softmax(0)
+    rows = log_i.diagonal().sum()-(log_i[0,0]-log_i[0,3])/2
+    columns = log_t.diagonal().sum()-(log_t[3,3]-log_t[0,3])/2
+    test_close(info_nce(X, .2, one), -(rows+columns)/10, eps=1e-12)
+    says,told = torch.tensor([-1,-1,-1,7,-1]),torch.tensor([[7],[-2],[-2],[7],[-2]])
+    batch = Batch(image_id=torch.arange(5), says=says, told=told)
+    loss = InfoNCE(.2, learn=False).double()
+    test_close(loss(X, batch=batch)['infonce'], info_nce(X, .2, one), eps=1e-6)
+
 def test_info_nce_gradcheck():
     X = random_cosines(4, 0).requires_grad_()
     tau = torch.tensor(.2, dtype=torch.double, requires_grad=True)

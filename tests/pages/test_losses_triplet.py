@@ -164,3 +164,4 @@ def test_triplet_refuses():
             triplet_loss(torch.zeros(3,3), positive=mask)
     with expect_fail(ArgumentError, 'image_id'):
         TripletLoss()(torch.zeros(3,3), batch=Batch(image_id=torch.arange(2)))
+    with expect_fail(ArgumentError, 'margin'): TripletLoss(-.1)

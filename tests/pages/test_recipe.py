@@ -81,6 +81,8 @@ def refused():
         ('train.warmup', float('nan'), 'finite'), ('train.warmup', -1., 'greater'),
         ('train.floor', 50, 'less than or equal to 1'),
         ('train.drop_every', -1, 'greater'),
+        ('train.seed', 10**30, '63 bits'), ('model.dim', 2**63, '63 bits'),
+        ('model.args', [9], 'nothing: it follows'),
         ('train.seed', -1, 'greater'), (
             'train.precision', 'half', 'one of no, bf16, fp16'),
         ('train.optimizer', 'adan', "is it 'adam'"), (

@@ -83,6 +83,13 @@ def scores_ref(run):
     with judging(run.model):
         return torch.cat([run.model.score(i[k:k+1], t) for k in range(len(i))])
 
+def test_images_without_data():
+    for ask in (
+        lambda: evaluate_runs([], images='x'),
+        lambda: Run.search(None, 'red', images='x'),
+        lambda: Run.encode(None, 'nowhere/v.safetensors', images='x')):
+        with expect_fail(ArgumentError, 'images: expected the data'): ask()
+
 def test_evaluate_runs():
     with tempfile.TemporaryDirectory() as d:
         one = tiny_run(d, 'one')

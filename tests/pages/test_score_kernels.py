@@ -47,3 +47,20 @@ def test_bf16_is_measured():
             kernels.say_bf16()
     finally: kernels.bf16_factor = was
     assert 0<kernels.bf16_factor()<1000
+
+def test_onednn_is_measured():
+    import itr_nb.score.kernels as kernels
+    was = kernels.onednn_factor
+    def said(exact, small=1., large=1.):
+        kernels.onednn_factor = {64:small, 512:large}.__getitem__
+        with patch.object(kernels, 'onednn_is_exact', lambda: exact):
+            return kernels.onednn_says()
+    try:
+        assert said(False).endswith('is not used')
+        slow = said(True, 1.8, 1.2)
+        assert '64 × 64 takes 1.80 times as long, of 512 × 512 1.20 times' in slow
+        assert slow.endswith('faster without it')
+        assert said(True, .8, .4).endswith('faster with it')
+        assert said(True, 1.8, .4).endswith('a gain for wide models, if any')
+    finally: kernels.onednn_factor = was
+    assert 0<kernels.onednn_factor(16)<1000

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 import itr_nb
 from itr_nb.core import ArgumentError
+from itr_nb.files import as_path
 from itr_nb.registry import import_part,nearest,packages
 import sys,tempfile
 from fastcore.test import *
@@ -43,10 +44,11 @@ def test_base_refuses():
         d = recipe_files(
             d, a='base = "b.toml"', b='base = "a.toml"', c='base = 3',
             e='base = "nowhere"', f='base = "g.toml"\ndrop = ["train.clip"]',
-            g='about = "g"', h='about = ', i='uses = "me"')
+            g='about = "g"', h='about = ', i='uses = "me"', j='uses = 3')
         for name,said in dict(
             a='does not lead back', c='the name of a recipe',
-            f='keys that the base has', h='a TOML file', i='a list of names').items():
+            f='keys that the base has', h='a TOML file', i='a list of names',
+            j='a list of names').items():
             with expect_fail(ArgumentError, said): put_together(d/f'{name}.toml')
         with expect_fail(FileNotFoundError, 'nowhere'): put_together(d/'e.toml')
         with expect_fail(FileNotFoundError, "is it 'dual-emoji'"):
@@ -108,6 +110,8 @@ def test_put():
         put_together('dual-emoji', {'epochs':2})
     with expect_fail(ArgumentError, "is it 'train'"):
         put_together('dual-emoji', {'trian.epochs':2})
+    for bad in (None, 3, [], 'a\0b'):
+        with expect_fail(ArgumentError, 'recipe: expected a path'): put_together(bad)
 
 def test_shelves_of_others():
     with tempfile.TemporaryDirectory() as d:

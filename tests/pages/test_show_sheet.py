@@ -48,6 +48,9 @@ def test_wrap_text():
         for lines in (1,2,5):
             got = _wrap_text(text, 11, lines)
             assert len(got)<=lines and all(len(l)<=11 for l in got)
+    seen = []
+    _wrap_text('W'*4000, 11, 4, lambda s: seen.append(len(s)) or len(s))
+    assert sum(seen)<10*4000
 
 def some_data(n=6, seed=0):
     g = torch.Generator().manual_seed(seed)

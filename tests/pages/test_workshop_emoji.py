@@ -16,6 +16,7 @@ from itr_nb.workshop.concepts import Concept,plain_text,read_concepts,SHORTCODES
 from itr_nb.workshop.npm import fetch,json_member,Source,write_tarball
 import tempfile,textwrap
 from fastcore.test import *
+from itr_nb.run.doctor import check_data
 
 def opened(png): return Image.open(io.BytesIO(png))
 
