@@ -134,7 +134,7 @@ def trained(
     recipe:str, # Such as 'dual-emoji'
     out:str, # Folder of its run, such as 'runs/demo'
 ): # A `Run`
-    "A run that a page shows, looked for here and in the folders above; `ArgumentError` where there is none"
+    "A run that a page shows, from here or a folder above; `ArgumentError` where there is none"
     from itr_nb.run import Run
     here = Path.cwd()
     for folder in (here, *here.parents):

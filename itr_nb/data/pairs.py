@@ -110,8 +110,7 @@ def fingerprint_of(
     for p in parts:
         if hasattr(p, 'fingerprint'): said = p.fingerprint().encode()
         else: said = p.tobytes() if isinstance(p, np.ndarray) else repr(p).encode()
-        h.update(said)
-        h.update(b'\0')
+        h.update(said+b'\0')
     return h.hexdigest()
 
 def sample_of(

@@ -60,7 +60,8 @@ def test_refused():
         hunt('losses.triplet').try_('cosine')
 
 def test_a_run_is_found_from_below():
-    with tempfile.TemporaryDirectory() as home, patch('itr_nb.run.Run.load', lambda f: f):
+    load = patch('itr_nb.run.Run.load', lambda f: f)
+    with tempfile.TemporaryDirectory() as home, load:
         run,below = Path(home).resolve()/'runs'/'a',Path(home)/'nbs'/'start'
         for f in (run, below): f.mkdir(parents=True)
         with contextlib.chdir(below):
