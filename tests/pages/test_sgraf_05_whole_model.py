@@ -3,9 +3,8 @@ import tomllib
 from importlib.resources import files
 import torch
 from itr_nb.core import Batch
-from itr_nb.course import hunt
+from itr_nb.course import hunt,trained
 from itr_nb.judge.report import encode_split
-from itr_nb.run import Run
 from itr_nb.sgraf.attention import cross_attention
 from itr_nb.sgraf.joint import JointScorer
 from itr_nb.sgraf.model import sgraf

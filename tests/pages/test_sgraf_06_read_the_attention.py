@@ -5,6 +5,7 @@ import torch
 from itr_nb.core import l2norm
 from itr_nb.data.vocab import tokenize
 from itr_nb.judge.report import encode_split,judging
+from itr_nb.course import trained
 from itr_nb.run import Run
 from itr_nb.sgraf.attention import attention_weights
 from itr_nb.show import edge_maps,HoverCard,node_bars

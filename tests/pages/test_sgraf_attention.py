@@ -5,10 +5,9 @@ from jaxtyping import Bool,Float
 from torch import nn,Tensor
 from itr_nb.core import ArgumentError,check_shape,l2norm,masked_softmax
 import math
-from itr_nb.course import hunt
+from itr_nb.course import hunt,trained
 from itr_nb.data.vocab import tokenize
 from itr_nb.judge.report import encode_split
-from itr_nb.run import Run
 from itr_nb.show.labs import attention_lab
 from fastcore.test import *
 from itr_nb.core import lengths_to_mask,masked_mean

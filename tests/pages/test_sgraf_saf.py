@@ -12,9 +12,9 @@ import itertools,math,tomllib
 from importlib.resources import files
 import numpy as np
 from itr_nb.core import lengths_to_mask,masked_mean
-from itr_nb.course import hunt
+from itr_nb.course import hunt,trained
 from itr_nb.recipe import load_recipe
-from itr_nb.run import Run,train_once
+from itr_nb.run import train_once
 from itr_nb.show.board import leaderboard
 from itr_nb.show.labs import filter_lab
 from fastcore.test import *
