@@ -27,7 +27,7 @@ def judge(model, data, split='test'):
     return retrieval_report(model.score(*encode_split(model, data, split)), image_of)
 
 def shrink(step, steps):
-    "The factor of the learning rate in Eq. (1)"
+    "The factor of the learning rate in Eq. (2)"
     return (1+math.cos(math.pi*step/steps))/2
 
 def fit(model, data, loss, epochs, lr, clip=2., after_epoch=lambda: None):
