@@ -23,9 +23,10 @@ def solved(name, strength):
     return cca(T-T.mean(0), (X-X.mean(0))[of], strength, 256)
 
 def scores(split, name, strength, width=128, power=2):
-    "The table of a split, by the best directions, weighted by a power of their correlation"
-    P, Q, weight = *solutions[name, strength][:2], solutions[name, strength][2]**(power-2)
-    t = (texts[name][split]-texts[name]['train'].mean(0)) @ (P*weight)[:, :width]
+    "The table of a split, from so many directions, weighted by a power of rho"
+    P, Q, rho = solutions[name, strength]
+    T, weight = texts[name], rho**(power-2)
+    t = (T[split]-T['train'].mean(0)) @ (P*weight)[:, :width]
     v = (splits[split][0]-X.mean(0)) @ (Q*weight)[:, :width]
     return normalize(v) @ normalize(t).T
 
