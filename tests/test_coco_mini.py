@@ -198,7 +198,7 @@ def start_trial(model, n, seed):
 @pytest.mark.parametrize('model', STARTS)
 def test_starts_by_number(model):
     "The rows that the lesson on one's own photographs shows, made again"
-    rows = tomllib.loads((root/'results'/'photos.toml').read_text(encoding='utf-8'))['row']
+    rows = tomllib.loads((root/'itr_nb'/'photos.toml').read_text(encoding='utf-8'))['row']
     for r in rows:
         if r['model']!=model: continue
         got = start_trial(model, r['pictures'], r['seed'])

@@ -100,4 +100,4 @@ def test_help_lists_every_verb():
     verbs = re.search(r'^\.PHONY: (.*)$', makefile, re.M)[1].split()
     said = subprocess.run(['make', '-s', '-C', root, 'help'], capture_output=True, text=True, check=True).stdout
     assert re.findall(r'^make (\w+) ', said, re.M)==verbs
-    for verb in verbs: assert f'make {verb}' in (root/'README.md').read_text(encoding='utf-8'), f'README.md does not name make {verb}'
+    for verb in verbs: assert f'make {verb}' in (root/'CONTRIBUTING.md').read_text(encoding='utf-8'), f'CONTRIBUTING.md does not name make {verb}'

@@ -18,6 +18,17 @@ from itr_nb.core import (
 from .contrast import CONTRASTED,contrasted,Temperature
 from ..registry import loss
 
+# %% ../../nbs/road/05_infonce.ipynb #11533877
+def _refuse_bad(sims, tau):
+    check_shape(sims, 'sims', 'b b')
+    if not len(sims): raise ArgumentError('sims', 'at least one pair', sims)
+    check_finite(sims, 'sims')
+    check_that(tau>0, lambda: ArgumentError('tau', 'a temperature above 0', float(tau)))
+
+def _check_reduction(reduction):
+    if reduction not in ('mean','all'):
+        raise ArgumentError('reduction', "'mean' or 'all'", reduction)
+
 # %% ../../nbs/road/05_infonce.ipynb #11533876
 def match_log_probs(
     sims:Float[Tensor, "b b"], # Image-text scores
@@ -26,10 +37,7 @@ def match_log_probs(
     """Log-probability that an image and a text belong together, CUSA Eq. (1)-(2)
 
     Raises `ArgumentError` for non-square or non-finite scores, or a temperature not above 0"""
-    check_shape(sims, 'sims', 'b b')
-    if not len(sims): raise ArgumentError('sims', 'at least one pair', sims)
-    check_finite(sims, 'sims')
-    check_that(tau>0, lambda: ArgumentError('tau', 'a temperature above 0', float(tau)))
+    _refuse_bad(sims, tau)
     logits = sims.to(torch.promote_types(sims.dtype, torch.float32))/tau
     return logits.log_softmax(1),logits.log_softmax(0)
 
@@ -55,8 +63,7 @@ def info_nce(
     """Cross-entropy of finding the match in the batch, CUSA Eq. (3)-(4)
 
     Raises what `match_log_probs` and `match_targets` raise, and `ArgumentError` for `reduction`"""
-    if reduction not in ('mean','all'):
-        raise ArgumentError('reduction', "'mean' or 'all'", reduction)
+    _check_reduction(reduction)
     log_i,log_t = match_log_probs(sims, tau)
     b = len(sims)
     y = match_targets(b, ids, sims.device)
@@ -80,8 +87,7 @@ class InfoNCE(Loss):
         on:str='score', # A key of `CONTRASTED`: 'score', 'style' or 'features'
     ):
         super().__init__()
-        if reduction not in ('mean','all'):
-            raise ArgumentError('reduction', "'mean' or 'all'", reduction)
+        _check_reduction(reduction)
         if on not in CONTRASTED: raise ArgumentError('on', ' or '.join(map(repr, CONTRASTED)), on)
         self.temperature,self.reduction,self.on = Temperature(tau, lo, hi, learn),reduction,on
 

@@ -1,4 +1,4 @@
-"""A bag of words and one second of linear algebra find as many scenes as the best trained models of this course
+"""A bag of words and one second of linear algebra find about as many scenes as the best trained models of this course
 
 Docs: https://itr-nb.github.io/itr_nb/road/bag_of_words.html.md"""
 
@@ -21,7 +21,7 @@ def cca(
     strength:float, # Share of the mean variance that is added on the diagonal
     width:int, # Pairs of directions that are kept
 )->tuple[Float[Tensor, "e d"], Float[Tensor, "f d"], Float[Tensor, "d"]]:
-    "Maps of both sides into their best directions, and the correlations, Eq. (1)-(2)"
+    "Maps of both sides into their best directions, and the correlations, Eq. (1)-(3)"
     n = len(check_shape(B, 'B', f'{len(A)} f'))
     def factor(C):
         return torch.linalg.cholesky(C+strength*C.diagonal().mean()*torch.eye(len(C)).to(C))

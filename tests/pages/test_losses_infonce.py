@@ -9,6 +9,7 @@ from itr_nb.core import (
 from itr_nb.losses.contrast import CONTRASTED,contrasted,Temperature
 from itr_nb.registry import loss
 from itr_nb.losses.triplet import hinge_costs,triplet_loss
+from torch.nn.functional import cross_entropy
 from itr_nb.show.labs import score_lab
 from itr_nb.course import hunt
 import math

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn.functional import relu
 from itr_nb.core import ArgumentError,Batch,check_each,check_finite,check_shape,Loss
 from itr_nb.registry import loss
+from itr_nb.judge.report import markdown_table
 from itr_nb.show.labs import score_lab
 from itr_nb.course import hunt
 from fastcore.test import *

@@ -2,7 +2,6 @@
 import torch
 from itr_nb.judge.ranks import bootstrap,chance_report,ranks,retrieval_report
 from itr_nb.judge.report import markdown_table
-from itr_nb.show.labs import score_lab
 from itr_nb.build import prepare
 from itr_nb.data import open_data
 from itr_nb.recipe import load_recipe

@@ -5,8 +5,9 @@ from jaxtyping import Float
 from torch import Tensor
 from itr_nb.core import check_shape
 from itr_nb.data.vocab import tokenize
-from itr_nb.judge.ranks import retrieval_report
-from itr_nb.score.ridge import whole_vectors
+from itr_nb.judge.ranks import ranks,retrieval_report
+from itr_nb.judge.report import markdown_table
+from itr_nb.score.ridge import carry,whole_vectors
 from torch.nn.functional import normalize
 from itr_nb.build import prepare
 from itr_nb.data import open_data
@@ -17,20 +18,32 @@ import math
 from fastcore.test import *
 from itr_nb.core import ArgumentError
 
-def judged(texts, strength, width=128):
-    "Reports on validation and test, for the vectors of sentences that `texts` gives"
-    (X, _, of), reports = splits['train'], []
-    T = texts('train')
-    P, Q, rho = cca(T-T.mean(0), (X-X.mean(0))[of], strength, width)
-    for k in ('val', 'test'):
-        images, _, image_of = splits[k]
-        t, v = normalize((texts(k)-T.mean(0)) @ P), normalize((images-X.mean(0)) @ Q)
-        reports.append(retrieval_report(v @ t.T, image_of))
-    return reports
+def solved(name, strength):
+    T = texts[name]['train']
+    return cca(T-T.mean(0), (X-X.mean(0))[of], strength, 256)
 
-def bag(k): return bags(said[k])
+def scores(split, name, strength, width=128, power=2):
+    "The table of a split, from so many directions, weighted by a power of rho"
+    P, Q, rho = solutions[name, strength]
+    T, weight = texts[name], rho**(power-2)
+    t = (T[split]-T['train'].mean(0)) @ (P*weight)[:, :width]
+    v = (splits[split][0]-X.mean(0)) @ (Q*weight)[:, :width]
+    return normalize(v) @ normalize(t).T
 
-def vectors(k): return splits[k][1]
+def rsum(split, *setting):
+    return round(retrieval_report(scores(split, *setting), splits[split][2])['rsum'], 1)
+
+def by_picture(scores):
+    "What each picture and its five sentences add to the sum of six recalls"
+    asks, is_asked_for = ranks(scores, image_of)
+    K = torch.tensor([1, 5, 10])
+    found = (asks[:, None]<K).float()+(is_asked_for.view(300, 5, 1)<K).float().mean(1)
+    return 100*found.sum(1)
+
+def lead(a, b):
+    gain = by_picture(a)-by_picture(b)
+    ends = gain[draws].mean(1).quantile(torch.tensor([.025, .975]))
+    return [round(x, 1) for x in (gain.mean().item(), *ends.tolist())]
 
 def some_pairs(seed, n=60):
     g = torch.Generator().manual_seed(seed)

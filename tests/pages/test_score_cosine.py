@@ -37,16 +37,21 @@ def as_states(kind, x):
     "Items of one part each"
     return kind(x, x[:, None], torch.ones(len(x), 1, dtype=torch.bool))
 
-def influence(both, w=8, n=20):
+def read_alike(pair): return alike(*pool(words_to_vectors(pair, E, gru)))
+
+def influence(both, n=20):
+    "How far each word's vector moves (column) when one word is exchanged (row)"
     torch.manual_seed(0)
     enc = TextRNN(200, 32, word_dim=16, bidirectional=both, norm=False)
-    enc = enc.eval().requires_grad_(False)
-    g = torch.Generator().manual_seed(1)
-    base, each = torch.randint(1, 200, (n, w), generator=g), torch.arange(w)
+    enc, w = enc.eval().requires_grad_(False), tokens.shape[1]
+    base, each = tokens[:1].repeat(n, 1), torch.arange(w)
     changed = base.repeat(w, 1, 1)
-    changed[each, :, each] = torch.randint(1, 200, (w, n), generator=g)
+    g = torch.Generator().manual_seed(1)
+    changed[each, :, each] = torch.randint(len(words), 200, (w, n), generator=g)
     after = enc(Batch(tokens=changed.flatten(0, 1)))[0].view(w, n, w, -1)
     return (after-enc(Batch(tokens=base))[0]).norm(dim=-1).mean(1)
+
+def packed(tokens): return packs(Batch(tokens=tokens))[0][0]
 
 def test_the_small_functions_are_the_encoders():
     torch.manual_seed(0)
