@@ -1,4 +1,4 @@
-"""What comes in is looked at before work begins, and on a GPU at all of it in one look
+"""What comes in is looked at before work begins; in a training step on a GPU all of it in one look
 
 Docs: https://itr-nb.github.io/itr_nb/reference/checks.html.md"""
 
@@ -41,7 +41,7 @@ def check_that(
 ):
     "Raise `error()` unless `good`; within `checks_together` what lies on a device is read later"
     later,far = _LATER.get(),isinstance(good, Tensor) and good.device.type!='cpu'
-    if far and later is not None: later.append((good, error))
+    if far and later is not None: later.append((good.reshape(()), error))
     elif not good: raise error()
 
 @contextmanager
@@ -58,7 +58,8 @@ def checks_together():
     except Exception as e: failed = e
     finally: _LATER.reset(token)
     if later:
-        read = torch.stack([good for good,_ in later]).tolist()
+        try: read = torch.stack([good for good,_ in later]).tolist()
+        except Exception as e: raise failed or e
         for good,(_,error) in zip(read, later):
             if not good: raise error() from failed
     if failed is not None: raise failed

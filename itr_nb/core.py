@@ -20,6 +20,7 @@ import torch
 from fastcore.basics import patch
 from jaxtyping import Bool,Float,Int
 from torch import Tensor,nn
+from torch.autograd.function import once_differentiable
 
 from itr_nb.checks import (
     check_each,check_finite,check_shape,check_that,checks_together,
@@ -91,20 +92,22 @@ class _Unit(torch.autograd.Function):
     @staticmethod
     def forward(x, dim, eps): # A zero vector is divided by infinity on both ways
         n = torch.linalg.vector_norm(x, dim=dim, keepdim=True)
-        by = (n+eps).masked_fill(n==0, torch.inf)
-        return x/by,n,by
+        longer,zero = n+eps,n==0
+        by,along = longer.masked_fill(zero, torch.inf),(longer/n).masked_fill(zero, 0)
+        return x/by,by,along
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        (x,ctx.dim,_),(unit,n,by) = inputs,output
-        ctx.mark_non_differentiable(n, by)
-        ctx.save_for_backward(x, unit, n, by)
+        (_,ctx.dim,_),(_,by,along) = inputs,output
+        ctx.mark_non_differentiable(by, along)
+        ctx.save_for_backward(*output)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad, *_):
-        x,unit,n,by = ctx.saved_tensors
-        pull = (grad*unit).sum(ctx.dim, keepdim=True)/n.clamp(min=torch.finfo(n.dtype).tiny)
-        return torch.addcmul(grad, x, pull, value=-1)/by,None,None
+        unit,by,along = ctx.saved_tensors
+        pull = (grad*unit).sum(ctx.dim, keepdim=True)*along
+        return torch.addcmul(grad, unit, pull, value=-1)/by,None,None
 
 # %% ../nbs/reference/01_core.ipynb #3eab1629
 class Batch:

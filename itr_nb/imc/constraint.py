@@ -125,7 +125,7 @@ class IMCLoss(Loss):
 class _PairDistance(torch.autograd.Function):
     """L1 or L2 distance of every two rows
 
-    Neither pass holds a (b b d) tensor, and equal rows get no gradient."""
+    Neither pass holds more than some rows of a (b b d) tensor; equal rows get no gradient."""
     @staticmethod
     def forward(ctx, x, p):
         delta = torch.cdist(x, x, p=p, compute_mode='donot_use_mm_for_euclid_dist')

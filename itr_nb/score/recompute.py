@@ -134,7 +134,7 @@ def _asked_pieces(
     grad:Float[Tensor, "i t"], # Gradient that arrives
     budget:int, # Bytes that a piece may take
 )->Iterable[_Piece]: # Every pair with a gradient lies in exactly one
-    "`_active_pieces`; away from the CPU in fixed shapes, so that nothing is read back"
+    "`_active_pieces`; away from the CPU in fixed shapes: the host waits once, to count"
     width,alone = texts.mask.shape[1],getattr(scorer, 'couples', None) is None
     if grad.device.type!='cpu' and alone and hasattr(scorer, 'pairs'):
         most = max(1, budget//_listed_cost(scorer, images)(width))

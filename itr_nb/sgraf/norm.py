@@ -36,6 +36,7 @@ class NodeNorm(nn.BatchNorm1d):
             need = 'two real nodes or more for each statistic of a batch norm that trains'
             return ArgumentError('nodes', need, int(count.min()))
         check_that(count.min()>=2, error)
+        count = count.clamp(min=2) # On a device that was read later: stay finite till then
         mean = torch.where(mask, x, 0).sum(self.axes, keepdim=True)/count
         var = torch.where(mask, (x-mean)**2, 0).sum(self.axes, keepdim=True)/count
         return mean,var,count

@@ -33,7 +33,7 @@ class EndCB(Callback):
     def before_fit(self, learner:Learner):
         self.asked = False
         if threading.current_thread() is not threading.main_thread(): return
-        self.before = signal.signal(signal.SIGTERM, self.hear)
+        self.before = signal.signal(signal.SIGTERM, self.hear) or signal.SIG_DFL
 
     def due(self, learner:Learner)->bool:
         "Was any process asked to end?"

@@ -196,11 +196,13 @@ def is_main(self:Learner)->bool: # True in one process only
 
 @patch
 def prepare(self:Learner):
-    "Fit model, loss and optimizer to the machine: devices, processes, precision"
+    "Fit model, loss and optimizer to the machine: processes, loss scale"
     self.accelerator = Accelerator(
         mixed_precision='no', device_placement=self.device==device_of(),
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
-    if self.mixed_precision=='fp16': self.scaler = torch.amp.GradScaler(self.device.type)
+    if self.mixed_precision=='fp16':
+        before,self.scaler = self.scaler,torch.amp.GradScaler(self.device.type)
+        if before: self.scaler.load_state_dict(before.state_dict())
     if self.own_step: self.plain_step = _OwnStep(self.model, self.loss, self.own_step)
     else: self.plain_step = TrainStep(self.model, self.loss, self.joins)
     self.train_step,self.stepper = self.accelerator.prepare(self.plain_step, self.optimizer)
@@ -245,7 +247,7 @@ def one_batch(self:Learner,
 @patch
 def check_gradient(self:Learner, norm:float): # Of the whole gradient
     "`FloatingPointError` names the parameters whose gradient is not finite"
-    if math.isfinite(norm) or self.scaler: return
+    if math.isfinite(norm) or self.scaler and self.scaler.get_scale()>=1: return
     named = [*self.model.named_parameters(), *self.loss.named_parameters()]
     bad = [k for k,p in named if p.grad is not None and not torch.isfinite(p.grad).all()]
     raise FloatingPointError(

@@ -26,7 +26,8 @@ from ..core import ArgumentError,Batch,ImageStates,States,TextStates
 def this_process()->PartialState: # Its `device`, `process_index` and `num_processes`
     "This process among those that were started; on the CPU if `ACCELERATE_USE_CPU` says so"
     wanted = parse_flag_from_env('ACCELERATE_USE_CPU')
-    on_cpu = wanted or not torch.accelerator.is_available()
+    there = torch.cuda.is_available() or torch.accelerator.is_available()
+    on_cpu = wanted or not there
     me,asked = PartialState(cpu=on_cpu, timeout=timedelta(hours=2)),os.environ.get('WORLD_SIZE')
     if asked and asked.isdigit() and int(asked)>me.num_processes:
         need = f'{asked} processes that know each other, as the launcher started them'

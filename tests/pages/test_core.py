@@ -8,6 +8,7 @@ import torch
 from fastcore.basics import patch
 from jaxtyping import Bool,Float,Int
 from torch import Tensor,nn
+from torch.autograd.function import once_differentiable
 from itr_nb.checks import (
     check_each,check_finite,check_shape,check_that,checks_together,
 )
@@ -119,6 +120,12 @@ def test_l2norm_eps():
     test_close(l2norm(short).tolist(), l2norm_ref(short.tolist()), eps=1e-12)
     test_close(l2norm(2*short).norm().item(), .5, eps=1e-9)
     test_close(l2norm(torch.tensor([3.,4.]), eps=5.), torch.tensor([.3,.4]))
+
+def test_l2norm_gradient_with_eps():
+    x = torch.randn(3, 4, 5, dtype=torch.double, generator=torch.Generator().manual_seed(0))
+    x.requires_grad_()
+    for dim in (-1,1):
+        test_eq(torch.autograd.gradcheck(lambda x: l2norm(x, dim=dim, eps=.5), x), True)
 
 def test_gradients():
     x,mask = random_case(5, b=4, n=3)

@@ -65,7 +65,7 @@ def intra_modal_ref(x, measure, mode, lam, lo, hi, ids):
             length = math.sqrt(sum(t*t for t in row))
             for k in range(b): row[k] /= length
         first = sorted(D[0])
-        lo,hi = first[round(lo*b)],first[min(round(hi*b), b-1)]
+        lo,hi = first[min(round(lo*b), b-1)],first[min(round(hi*b), b-1)]
     for n in range(b):
         for m in range(b):
             if ids[n]==ids[m] or not lo<D[n][m]<hi: continue
@@ -185,6 +185,16 @@ def test_imc_equal_rows():
             cost.backward()
             assert torch.isfinite(cost) and torch.isfinite(x.grad).all()
             if x.shape[1]==1: test_eq([cost.item(), x.grad.abs().sum().item()], [0,0])
+
+def test_imc_lower_edge_behind_the_last():
+    "An edge that rounds to the size of the batch is its last entry: the band is empty"
+    for b,lo in ((2,.75), (4,.9), (24,.99)):
+        assert round(lo*b)==b
+        for measure in ('msd','l1','l2'):
+            x = random_units(b, 3, b).requires_grad_()
+            cost = intra_modal(x, measure, 'released', lo=lo, hi=1.)
+            cost.backward()
+            test_eq([cost.item(), x.grad.abs().sum().item()], [0,0])
 
 def test_imc_half():
     for dtype in (torch.float16,torch.bfloat16):

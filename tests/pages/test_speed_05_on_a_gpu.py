@@ -64,7 +64,7 @@ class Forgot(TripletLoss):
         return super().forward(torch.where(own, sims/2, sims), *rest)
 
 def forward_waits(m, b):
-    "Waits of encoding and scoring, without loss and checks"
+    "Waits of comparing words with regions: no encoder, no reasoning, no checks, no loss"
     with Rehearsal() as counts, torch.no_grad():
         m.to(DEVICE).eval()
         there = pairs(b).to(DEVICE, non_blocking=True)
@@ -94,3 +94,12 @@ def test_the_loop_grows():
     assert second>1.5*first
     first,second = (c.launches.total() for c in whole)
     assert second<1.1*first
+
+def test_the_loop_scores_alike():
+    m,batch,found = model(),pairs(4),[]
+    weights = list(m.parameters())
+    for form in (m, Loop(m)):
+        s = form.scores(m.encode_image(batch), m.encode_text(batch))[0]
+        grads = torch.autograd.grad(s.square().sum(), weights, allow_unused=True)
+        found.append([s, *(g for g in grads if g is not None)])
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
