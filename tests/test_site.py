@@ -51,6 +51,14 @@ def test_nothing_of_a_page_is_lost(built):
         lost = [o for o in openings(page) if ' '.join(o.split()) not in text]
         assert not lost, f'{page.name}: {lost[:5]}'
 
+def test_no_raw_formula_and_no_mark_of_the_tools_is_shown(built):
+    for path in built[0].rglob('*.html'):
+        main = re.search(r'<main.*?</main>', path.read_text(encoding='utf-8'), re.S)[0]
+        assert not re.findall(r'^#\| ', re.sub(r'<[^>]+>', '', main), re.M), path.name
+        told = re.sub(r'<(pre|code|script|style|svg)\b.*?</\1>|<span class="math.*?</span>', '', main, flags=re.S)
+        raw = re.findall(r'\$[^$\n]{1,40}\$', re.sub(r'<[^>]+>', '', told))
+        assert not raw, f'{path.name}: {raw[:3]}'
+
 def test_every_place_within_the_site_is_there(built):
     read = functools.cache(lambda path: path.read_text(encoding='utf-8'))
     places = functools.cache(lambda path: set(re.findall(r'\bid="([^"]+)"', read(path))))
