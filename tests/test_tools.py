@@ -58,7 +58,7 @@ def test_names_lead_to_the_right_page():
             ('the pages `model` and `recipe` rank', 'sgraf.saf', 'the pages [`model`](road/model.html) and [`recipe`](reference/recipe.html) rank'),
             ('- Before: `core`. Next: `recipe`', 'sgraf.saf', '- Before: [`core`](reference/core.html). Next: [`recipe`](reference/recipe.html)'),
             ('the `model` and its `recipe`', 'sgraf.saf', 'the `model` and its `recipe`'),
-            ('`road/04_triplet`, `sgraf/07_paper` and `index`', None, '[`road/04_triplet`](road/triplet.html), [`sgraf/07_paper`](sgraf/paper.html) and `index`'),
+            ('`road/04_triplet`, `sgraf/07_paper` and `index`', None, '[`road/04_triplet`](road/triplet.html), [`sgraf/07_paper`](sgraf/paper.html) and [`index`](reference/verbs.html#index)'),
             ('what `ranks` counts', None, 'what [`ranks`](road/ranks.html#ranks) counts'),
             ('`clip` bounds, `clip()` builds', 'sgraf.attention', '`clip` bounds, [`clip()`](cusa/clip.html#clip) builds'),
             ('`cosine` and `SGR`', 'show.cards', '[`cosine`](road/pixels_and_words.html#cosine) and [`SGR`](sgraf/sgr.html#sgr)'),
