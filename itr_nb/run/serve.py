@@ -249,7 +249,8 @@ class _Server:
                 raise Refused(413, f'expected at most {self.limits.upload:,} bytes, got more')
         return bytes(data)
 
-    async def home(self, request): return HTMLResponse(await self.model.run(search_page, self.index))
+    async def home(self, request):
+        return HTMLResponse(await self.model.run(search_page, self.index))
 
     async def about(self, request):
         def told(): return dict(pictures=len(self.index), folders=folders_in(self.index.store))

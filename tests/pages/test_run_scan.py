@@ -152,6 +152,18 @@ def test_files_that_nobody_may_read():
         test_eq((gone.digest, gone.why, gone.picture), (None, '', None))
         with expect_fail(FileNotFoundError): _stands(path)
 
+def test_a_folder_that_cannot_be_read():
+    with tempfile.TemporaryDirectory() as d:
+        run,store,photos = library(d)
+        look(run, store, photos)
+        files = Listing(photos, patient=True)
+        files.closed['deep/'] = 'Permission denied'
+        files.pictures -= {n for n in files.pictures if n.startswith('deep/')}
+        got = update(run, store, {1:files}, progress=False)
+        test_eq((got.gone, got.closed), (0, {f'{photos}/deep':'Permission denied'}))
+        assert 'deep' in str(got)
+        same(store, run, photos)
+
 def test_files_that_cannot_be_looked_at():
     "A disk that fails for a while takes nothing out of the index"
     with tempfile.TemporaryDirectory() as d:
@@ -194,18 +206,6 @@ def test_a_table_that_fails_is_no_fault_of_a_picture():
         def fails(digest): raise OSError(5, 'the table')
         store.place_of = fails
         with expect_fail(OSError, 'the table'): look(run, store, photos)
-
-def test_a_folder_that_cannot_be_read():
-    with tempfile.TemporaryDirectory() as d:
-        run,store,photos = library(d)
-        look(run, store, photos)
-        files = Listing(photos, patient=True)
-        files.closed['deep/'] = 'Permission denied'
-        files.pictures -= {n for n in files.pictures if n.startswith('deep/')}
-        got = update(run, store, {1:files}, progress=False)
-        test_eq((got.gone, got.closed), (0, {f'{photos}/deep':'Permission denied'}))
-        assert 'deep' in str(got)
-        same(store, run, photos)
 
 def test_pieces_and_twins():
     "Small pieces hold what a large one does; twins, in a batch or not, are one row"
