@@ -84,7 +84,11 @@ def killed(moment, at, begin):
             build(out)
         finally: os._exit(0)
     died = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])==-signal.SIGKILL
-    left = content(Index.load(out, run)) if (out/'files.sqlite').exists() and (out/'index.json').exists() else {}
+    left = {}
+    if (out/'files.sqlite').exists() and (out/'index.json').exists():
+        found = Index.load(out, run)
+        left = content(found)
+        assert {h.name for h in found.search('a shade', k=10**6)}<=set(left), 'a search finds what is not there'
     again = build(out)
     named = {f'{n}.safetensors' for n, in again.store.ask('select part from parts')}
     there = {p.name for p in (out/'parts').glob('*.safetensors')}

@@ -36,7 +36,7 @@ class Listing:
     "The files of a folder of images, read once; `FileNotFoundError` where there is no folder"
     def __init__(self,
         root:str|Path, # The folder
-        patient:bool=False, # Go on where a folder inside cannot be read, and note it in `closed`?
+        patient:bool=False, # Go on where something inside cannot be read, and note it in `closed`?
     ):
         self.root,self.patient,self.closed = as_path(root, 'images'),patient,{}
         if kind_of_file(self.root)!='folder':
@@ -69,6 +69,8 @@ class Listing:
             kind = kind_of_file(e.path)
             if kind=='folder': self._walk(e.path, f'{head}{e.name}/')
             elif kind=='file': self.files[head+e.name] = e.path
+            elif self.patient and kind.startswith('nothing that'): # It may be back tomorrow
+                self.closed[f'{head}{e.name}/'] = kind
 
     def find(self,
         name:str, # As a file has it

@@ -48,6 +48,7 @@ def open_image(
     _read_heic(path)
     size,source = (path.stat().st_size, path) if data is None else (len(data), io.BytesIO(data))
     with readable(str(path), size), Image.open(source) as im:
+        if im.format=='EPS': raise ArgumentError(str(path), 'a picture', 'PostScript, a program')
         if least and im.format=='JPEG': im.draft(None, (2*least, 2*least))
         return to_rgb(im)
 
@@ -373,8 +374,7 @@ def first(self:CaptionPairs,
     parts = {n:_pick(getattr(self, n), caps)
         for n in ('captions', 'image_of', 'words', 'caption_fields')}
     extra = {n:_pick(x, caps) if n.startswith('caption_') else x for n,x in self.extra.items()}
-    most = max(map(len, self.captions_of_id.values()))
-    if most>k: extra['first'] = k,most
+    if (most := max(map(len, self.captions_of_id.values())))>k: extra['first'] = k,most
     relevant = None if self.relevant is None else self.relevant[:,caps]
     return replace(self, **parts, extra=extra, relevant=relevant)
 

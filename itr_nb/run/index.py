@@ -24,7 +24,7 @@ from ..core import ArgumentError,ImageStates,l2norm,read_json
 from ..data.listing import Listing
 from ..data.pairs import open_image
 from ..encode.pretrained import fingerprint
-from ..files import kind_of_file,sole_writer
+from ..files import kind_of_file,sole_writer,sweep
 from ..judge.report import judging
 from .ask import Hit,Hits
 from .folder import Run,write_json
@@ -90,6 +90,7 @@ class Index:
     ):
         self.folder,self.run,self.about = folder,run,about
         self.store = Store(folder, about['fields'])
+        self.checked = False # Was the image encoder compared with the one that made it?
         self.changes = None # Of the pass that made this object, if one did
 
     def __len__(self): return len(self.store)
@@ -142,6 +143,7 @@ def _ready(out:Path, run:Run)->dict:
         about = _read_about(out)
         _check_model(about, run, out, images=True)
         return about
+    if kind_of_file(out)=='folder': sweep(out) # What one left that was killed in its first moment
     if kind_of_file(out)!='nothing' and (kind_of_file(out)!='folder' or any(out.iterdir())):
         raise ArgumentError('out', 'a new or empty folder, or an index', str(out))
     out.mkdir(parents=True, exist_ok=True)
@@ -156,10 +158,11 @@ def _joined(store:Store, listings:list[Listing], forget:bool, out:Path)->dict[in
     if missed and not forget:
         need = f'{", ".join(missed)} too, which {out} holds; `forget` lets it leave'
         raise ArgumentError('folder', need, [f.real for f in listings])
-    if before and not any(f.pictures for f in listings):
-        n = len(store)
-        raise ArgumentError(
-            'folder', f'pictures; the index holds {n:,}, is a drive not mounted?', 'none')
+    for f in listings:
+        had = store.ask('select count(*) from files where folder=?', before.get(f.real, -1))[0][0]
+        if had and not f.pictures:
+            need = f'pictures in {f.real}; the index holds {had:,}, is a drive not mounted?'
+            raise ArgumentError('folder', need, 'none')
     found = {store.folder_id(f.real):f for f in listings}
     for path,n in missed.items():
         store.drop(n, [name for name, in store.ask(
@@ -176,7 +179,7 @@ def build(cls:Index,
     forget:bool=False, # Let folders leave that the index has and `folders` does not name?
     progress:bool=True, # Show pictures a second and the time left
 )->Index:
-    """Make an index, or bring it up to date; a kill loses `FLUSH` pictures, the next call goes on
+    """Make an index, or bring it up to date; the next call goes on after a kill
 
     `ArgumentError` for another model's index, for a folder that holds something else, while
     another process writes there, and where a drive seems not to be mounted"""
@@ -235,6 +238,9 @@ def _over(
     s,order = torch.cat(scores).sort(descending=True, stable=True)
     return s[:k],[places[i] for i in order[:k].tolist()]
 
+def _rows_of(parts, rows)->int: # That are compared
+    return sum(len(x) for x in (parts if rows is None else rows).values())
+
 def _taken(parts:dict[int,ImageStates], places:list[Place])->ImageStates:
     return ImageStates.cat([parts[n][at:at+1] for n,at in places])
 
@@ -246,13 +252,13 @@ def _unit(self:Index, states:ImageStates, vectors:Tensor)->Tensor:
 
 @patch
 def _by_words(self:Index, words:str, parts, rows, k:int, shortlist:int|None)->tuple[Scored,str]:
-    model,n = self.run.model,sum(map(len, parts.values()))
+    model,n = self.run.model,_rows_of(parts, rows)
     asked = self.run.states_of([words]).to('cpu')
     q = l2norm(asked.glob)
     close = lambda x,m: tuple(y[0] for y in nearest(q, self._unit(x, x.glob), m))
     if 'local' not in self.store.fields:
         return _over(parts, rows, k, close),f'all {n:,} pictures, by the cosine'
-    def pairs(states, m): return best(model, asked, states, m)
+    def pairs(states, m): return best(model, asked, states, m, len(states))
     if shortlist is None and model.reranks: shortlist = 128
     with judging(model):
         if shortlist is None: return _over(parts, rows, k, pairs),f'all {n:,} pictures, in pairs'
@@ -268,7 +274,7 @@ def _by_vector(self:Index, vector:Tensor, parts, rows, k:int)->tuple[Scored,str]
         y[0] for y in nearest(vector, self._unit(x, x.unimodal), m))
     own = 'the cosine of vectors for pictures among themselves'
     said = own if 'own' in self.store.fields else 'the cosine'
-    n = sum(map(len, parts.values()))
+    n = _rows_of(parts, rows)
     return _over(parts, rows, k, close),f'all {n:,} pictures, by {said}'
 
 # %% ../../nbs/reference/93_index.ipynb #348034df
@@ -284,6 +290,7 @@ def _answer(self:Index, scored:Scored, how:str, query:str, inside:str, parts)->H
     hits = []
     for score,place in zip(*scored):
         names = self.store.names_at(place)
+        if not names: continue # Its file left, and the pass that saw it has not ended
         head = inside.strip('/')+'/' if inside else ''
         names.sort(key=lambda n: not n[1].startswith(head))
         files = [os.path.join(*n) for n in names]
@@ -309,8 +316,8 @@ def search(self:Index,
     words = isinstance(query, str)
     if words and not query.strip(): raise ArgumentError('query', 'some words', query)
     if not words:
-        _check_model(self.about, self.run, self.folder, images=True)
-        images = self.run.inputs.images
+        if not self.checked: _check_model(self.about, self.run, self.folder, images=True)
+        self.checked,images = True,self.run.inputs.images
         picture = query if isinstance(query, Image.Image) else open_image(query, images.least)
         x = self.run.states_of(images=[picture]).to('cpu')
         vector = l2norm(x.unimodal)
@@ -331,10 +338,11 @@ def like(self:Index,
     with torch.no_grad(),self.store.reading() as parts:
         place = None
         with suppress(ValueError): place = self.store.place_of(bytes.fromhex(key))
-        if place is None: raise ArgumentError('key', 'that of a picture of the index', key)
+        if place is None or not (names := self.store.names_at(place)):
+            raise ArgumentError('key', 'that of a picture of the index', key)
         x = _taken(parts, [place])
         rows = self.store.rows_inside(inside) if inside else None
         (s,at),how = self._by_vector(self._unit(x, x.unimodal), parts, rows, k+1)
         keep = [i for i,p in enumerate(at) if p!=place][:k]
         scored = s[keep],[at[i] for i in keep]
-        return self._answer(scored, how, f'Like {self.store.names_at(place)[0][1]}', inside, parts)
+        return self._answer(scored, how, f'Like {names[0][1]}', inside, parts)

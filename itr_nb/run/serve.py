@@ -8,21 +8,25 @@ Docs: https://itr-nb.github.io/itr_nb/reference/serve.html.md"""
 __all__ = ['Limits', 'Refused', 'Queue', 'Pictures', 'search_page', 'folders_in', 'is_loopback', 'app_of', 'serve']
 
 # %% ../../nbs/reference/94_serve.ipynb #566057da
-import asyncio,html,io,ipaddress,os,secrets,socket
+import asyncio,html,io,ipaddress,os,secrets,socket,threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
+from urllib.parse import quote,urlsplit
 
+import uvicorn
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect,Request
 from starlette.responses import HTMLResponse,JSONResponse,RedirectResponse,Response
 from starlette.routing import Route
 
 from ..core import ArgumentError
 from ..data.pairs import open_image
+from ..files import kind_of_file
 from .ask import Hits
 from .index import Index
 from .store import Store
@@ -36,7 +40,7 @@ class Limits:
     k:int=200 # Results
     upload:int=20_000_000 # Bytes of a picture
     pixels:int=64_000_000 # Of a picture, once it is decoded
-    waiting:int=64 # Questions that wait for the model
+    waiting:int=64 # Questions that wait for the model, and pictures on their way
     seconds:float=30. # For an answer, and for an upload
     kept:int=64_000_000 # Bytes of thumbnails that stay in memory
 
@@ -67,9 +71,11 @@ class Queue:
         if not job.cancelled(): job.exception()
 
 # %% ../../nbs/reference/94_serve.ipynb #b5452554
-def _jpeg(path:str, side:int)->bytes:
+_FORMATS = 'JPEG','MPO','PNG','WEBP','GIF','BMP','TIFF','AVIF','HEIF'
+
+def _jpeg(path:str, side:int, data:bytes)->bytes:
     "The pixels of a file, as a JPEG no larger than `side`"
-    picture = open_image(path, side)
+    picture = open_image(path, side, data)
     picture.thumbnail((side, side))
     picture.save(out := io.BytesIO(), 'JPEG', quality=85)
     return out.getvalue()
@@ -78,31 +84,38 @@ class Pictures:
     "Pictures of an index by their keys, drawn anew; the newest small ones stay in memory"
     def __init__(self, index:Index, most:int): # Bytes
         self.store,self.folders,self.most = Store(index.folder),index.folders,most
-        self.kept,self.bytes = OrderedDict(),0
+        self.kept,self.bytes,self.alone = OrderedDict(),0,threading.Lock()
 
     def __call__(self, key:str, side:int)->bytes|None: # None where there is none
         if (found := self.kept.get((key, side))) is not None: return found
-        try: place = self.store.place_of(bytes.fromhex(key))
+        try: place = self.store.place_of(digest := bytes.fromhex(key))
         except ValueError: return None
         for names in self.store.names_at(place) if place else ():
             path = os.path.realpath(os.path.join(*names))
-            if os.path.commonpath([path, names[0]])!=names[0]: continue
-            try: data = _jpeg(path, side)
-            except (ArgumentError, OSError): continue
+            inside = os.path.commonpath([path, names[0]])==names[0]
+            if not inside or kind_of_file(path)!='file': continue
+            try:
+                with open(path, 'rb') as f: data = f.read()
+                if sha256(data).digest()!=digest: continue
+                data = _jpeg(path, side, data)
+            except (ArgumentError, MemoryError, OSError): continue
             if side<=400: self._keep((key, side), data)
             return data
 
     def _keep(self, key:tuple[str,int], data:bytes):
-        self.kept[key] = data
-        self.bytes += len(data)
-        while self.bytes>self.most: self.bytes -= len(self.kept.popitem(last=False)[1])
+        with self.alone:
+            self.bytes += len(data)-len(self.kept.pop(key, b''))
+            self.kept[key] = data
+            while self.bytes>self.most: self.bytes -= len(self.kept.popitem(last=False)[1])
 
 def _upload(data:bytes, limits:Limits, least:int|None)->Image.Image:
     "A picture that somebody sent; `Refused` for anything else"
     if not data: raise Refused(400, 'expected a picture, got nothing')
     try:
-        with Image.open(io.BytesIO(data)) as im: w,h = im.size
+        with Image.open(io.BytesIO(data)) as im: (w,h),kind = im.size,im.format
     except Exception: raise Refused(400, 'expected a picture that Pillow can read') from None
+    if kind not in _FORMATS:
+        raise Refused(400, f'expected a picture as {", ".join(_FORMATS)}, got {kind}')
     if w*h>limits.pixels:
         raise Refused(413, f'expected at most {limits.pixels:,} pixels, got {w:,} × {h:,}')
     try: return open_image('the picture', least, data)
@@ -137,8 +150,7 @@ function figure(hit) {
   if (hit.copies) cap.textContent += ' (+' + hit.copies + ')';
   more.type = 'button'; more.textContent = 'more like this';
   more.onclick = () => ask('api/like/' + hit.key);
-  a.append(img); f.append(a, cap, more);
-  return f;
+  a.append(img); f.append(a, cap, more); return f;
 }
 async function ask(path, body) {
   asked = [path, body];
@@ -191,9 +203,8 @@ def search_page(
     folders = ''.join(option(html.escape(f)) for f in folders_in(index.store))
     body = (
         '<form id="ask"><input id="words" type="search" maxlength="1000" autocomplete="off" '
-        'placeholder="words" aria-label="words">'
-        '<select id="inside" aria-label="folder"><option value="">all folders</option>'
-        f'{folders}</select>'
+        'placeholder="words" aria-label="words"><select id="inside" aria-label="folder">'
+        f'<option value="">all folders</option>{folders}</select>'
         '<input id="file" type="file" accept="image/*" aria-label="a picture"></form>'
         f'<p id="how" role="status">{len(index):,} pictures. Type words, or drop a picture; '
         '/ goes to the words, arrows walk, l shows more like it.</p><div id="hits"></div>'
@@ -214,7 +225,10 @@ def folders_in(
 class _Server:
     "What the routes share"
     def __init__(self, index:Index, limits:Limits):
-        self.index,self.limits = index,limits
+        self.index,self.limits,self.coming = index,limits,0
+        with suppress(ImportError): # Pictures of phones, where the extra is there
+            import pillow_heif
+            pillow_heif.register_heif_opener()
         self.pictures = Pictures(index, limits.kept)
         self.model = Queue(1, limits.waiting, limits.seconds)
         self.drawing = Queue(2, 8*limits.waiting, limits.seconds)
@@ -222,7 +236,7 @@ class _Server:
     def _asked(self, request:Request)->tuple[int,str]: # k, inside
         q = request.query_params
         k,inside = q.get('k', '20'),q.get('inside', '')
-        if not (k.isascii() and k.isdigit() and 1<=int(k[:9])<=self.limits.k):
+        if not (k.isascii() and k.isdigit() and len(k)<10 and 1<=int(k)<=self.limits.k):
             raise Refused(400, f'k: expected a number from 1 to {self.limits.k}, got {k[:20]!r}')
         if len(inside)>self.limits.words: raise Refused(400, 'inside: expected a shorter name')
         return int(k),inside
@@ -232,12 +246,11 @@ class _Server:
         async for piece in request.stream():
             data += piece
             if len(data)>self.limits.upload:
-                most = self.limits.upload
-                raise Refused(413, f'expected a picture of at most {most:,} bytes, got more')
+                raise Refused(413, f'expected at most {self.limits.upload:,} bytes, got more')
         return bytes(data)
 
-    async def home(self, request): return HTMLResponse(
-        await self.model.run(search_page, self.index))
+    async def home(self, request):
+        return HTMLResponse(await self.model.run(search_page, self.index))
 
     async def about(self, request):
         def told(): return dict(pictures=len(self.index), folders=folders_in(self.index.store))
@@ -247,14 +260,18 @@ class _Server:
         (k,inside),words = self._asked(request),request.query_params.get('words', '')
         if not words.strip(): raise Refused(400, 'words: expected some')
         if len(words)>self.limits.words:
-            most = self.limits.words
-            raise Refused(400, f'words: expected at most {most:,} characters, got {len(words):,}')
+            need = f'{self.limits.words:,} characters at most'
+            raise Refused(400, f'words: expected {need}, got {len(words):,}')
         return _answer(await self.model.run(self.index.search, words, k, inside))
 
     async def picture(self, request):
         k,inside = self._asked(request)
+        if self.coming>=self.limits.waiting: raise Refused(503, 'too many pictures at once')
+        self.coming += 1
         try: data = await asyncio.wait_for(self._body(request), self.limits.seconds)
         except TimeoutError: raise Refused(408, 'the picture takes too long to come') from None
+        except ClientDisconnect: raise Refused(400, 'the picture came in part') from None
+        finally: self.coming -= 1
         def find():
             picture = _upload(data, self.limits, self.index.run.inputs.images.least)
             return self.index.search(picture, k, inside)
@@ -285,23 +302,36 @@ async def _refused(request, e:Exception)->JSONResponse:
     return JSONResponse(dict(error=said), status)
 
 # %% ../../nbs/reference/94_serve.ipynb #f7091da1
+class _OwnPages:
+    "Refuses what pages of other sites ask, and names that are not the server's"
+    def __init__(self, app, hosts:list[str]|None): self.app,self.hosts = app,hosts
+
+    def _why(self, request:Request)->str: # Empty where nothing speaks against it
+        site = request.headers.get('sec-fetch-site', 'none')
+        if site not in ('none', 'same-origin') and request.url.path!='/':
+            return 'asked by a page of another site'
+        try: name = urlsplit('//'+request.headers.get('host', '')).hostname
+        except ValueError: name = None
+        return '' if self.hosts is None or name in self.hosts else 'asked under another name'
+
+    async def __call__(self, scope, receive, send):
+        why = self._why(Request(scope)) if scope['type']=='http' else ''
+        await (JSONResponse(dict(error=why), 403) if why else self.app)(scope, receive, send)
+
 class _Guard:
     "Lets only those in who have the token"
     def __init__(self, app, token:str): self.app,self.token = app,token
 
-    def _has(self, request:Request)->bool:
-        said = request.headers.get('authorization', '').removeprefix('Bearer ')
-        given = said or request.cookies.get('itr_token', '')
-        return secrets.compare_digest(given.encode(), self.token.encode())
+    def _is(self, given:str): return secrets.compare_digest(given.encode(), self.token.encode())
 
     async def __call__(self, scope, receive, send):
         if scope['type']!='http': return await self.app(scope, receive, send)
         request = Request(scope)
-        given = request.query_params.get('token')
-        if given is not None and secrets.compare_digest(given.encode(), self.token.encode()):
+        said = request.headers.get('authorization', '').removeprefix('Bearer ')
+        if self._is(request.query_params.get('token', '')):
             answer = RedirectResponse(request.url.path, 303)
             answer.set_cookie('itr_token', self.token, httponly=True, samesite='strict')
-        elif self._has(request): answer = self.app
+        elif self._is(said or request.cookies.get('itr_token', '')): answer = self.app
         else: answer = JSONResponse(dict(error='a token is needed: /?token=…'), 401)
         await answer(scope, receive, send)
 
@@ -315,7 +345,7 @@ def is_loopback(
 def app_of(
     index:Index, # That is searched
     token:str|None=None, # That whoever asks has to have
-    hosts:list[str]|None=None, # Names that the server answers to; those of the loopback if None
+    host:str='localhost', # Where it answers; on the loopback to no other name
     limits:Limits=Limits(),
 )->Starlette:
     "The page and the answers as an ASGI application"
@@ -324,8 +354,8 @@ def app_of(
         Route('/', s.home), Route('/api/about', s.about), Route('/api/search', s.words),
         Route('/api/search', s.picture, methods=['POST']), Route('/api/like/{key}', s.like),
         Route('/small/{key}', s.drawn(320)), Route('/large/{key}', s.drawn(1600))]
-    names = hosts or ['localhost', '127.0.0.1', '[::1]']
-    between = [Middleware(TrustedHostMiddleware, allowed_hosts=names)]
+    names = [host, 'localhost', '127.0.0.1', '::1'] if is_loopback(host) else None
+    between = [Middleware(_OwnPages, hosts=names)]
     if token: between.append(Middleware(_Guard, token=token))
     return Starlette(
         routes=routes, middleware=between,
@@ -334,15 +364,20 @@ def app_of(
 # %% ../../nbs/reference/94_serve.ipynb #e6b6ef9a
 def _listen(host:str, port:int)->socket.socket:
     "A socket that is bound; the error says what to do about a port in use"
-    kind = socket.AF_INET6 if ':' in host else socket.AF_INET
-    found = socket.socket(kind, socket.SOCK_STREAM)
+    found = socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try: found.bind((host, port))
+    try:
+        found.bind((host, port))
+        found.listen()
     except OSError as e:
         found.close()
-        need = 'an address and a port that are free'
+        need = 'an address and a port that are free (port 0 takes any)'
         raise ArgumentError('host, port', need, f'{host}:{port}: {e.strerror}') from e
     return found
+
+def _address(host:str, port:int, token:str|None)->str:
+    name = f'[{host}]' if ':' in host else host
+    return f'http://{name}:{port}/'+(f'?token={quote(token, safe="")}' if token else '')
 
 def serve(
     index:Index, # That is searched
@@ -356,11 +391,9 @@ def serve(
     reach without a token"""
     if not is_loopback(host) and not token:
         raise ArgumentError('token', f'one, as {host} is reached from other machines', token)
-    import uvicorn
     listening = _listen(host, port)
-    app = app_of(index, token, None if is_loopback(host) else ['*'], limits)
-    name = f'[{host}]' if ':' in host else host
-    said(f'http://{name}:{listening.getsockname()[1]}/'+(f'?token={token}' if token else ''))
+    app = app_of(index, token, host, limits)
+    said(_address(host, listening.getsockname()[1], token))
     config = uvicorn.Config(
         app, log_level='warning', timeout_keep_alive=5, timeout_graceful_shutdown=5,
         limit_concurrency=16*limits.waiting)

@@ -124,11 +124,12 @@ class Store:
         "One transaction: all of it, or nothing where it fails or the process is killed"
         with self._alone,_plain_errors(self.file):
             self.table.execute('begin immediate')
-            try: yield self.table
-            except BaseException:
-                self.table.execute('rollback')
+            try:
+                yield self.table
+                self.table.execute('commit')
+            except BaseException: # Which SQLite may have answered by rolling back
+                if self.table.in_transaction: self.table.execute('rollback')
                 raise
-            self.table.execute('commit')
 
     def __len__(self): return self.ask('select count(*) from pictures')[0][0]
 
@@ -137,7 +138,8 @@ def _open_part(path:Path, rows:int):
     "A part, mapped; `ArgumentError` where it is damaged, another length or not there"
     try: part = safe_open(path, 'pt')
     except (SafetensorError, OSError) as e:
-        raise ArgumentError(str(path), 'a whole part of the index', str(e)) from e
+        need = 'a whole part of the index; remove the index and make it anew'
+        raise ArgumentError(str(path), need, str(e)) from e
     found = part.get_slice('glob').get_shape()[0]
     if found!=rows: raise ArgumentError(str(path), f'{rows} rows', found)
     return part
@@ -258,8 +260,9 @@ def _rewrite(self:Store, parts:Sequence[int]):
     for part in parts:
         found = self.ask('select digest, at from pictures where part=? order by at', part)
         if not found: continue
-        with safe_open(self._path(part), 'pt') as f:
-            x = _states_of({k:f.get_tensor(k) for k in f.keys()})
+        (n,), = self.ask('select rows from parts where part=?', part)
+        f = _open_part(self._path(part), n)
+        x = _states_of({k:f.get_tensor(k) for k in f.keys()})
         kept.append(x[torch.tensor([at for _,at in found])])
         rows += [digest for digest,_ in found]
     n = self._write_part(_kept(ImageStates.cat(kept), self.fields)) if rows else None
@@ -289,9 +292,9 @@ def release(self:Store):
     gone = ('digest in (select digest from leaving) and not exists '
         '(select 1 from files where files.digest=pictures.digest)')
     with self.changing() as t:
-        t.execute('create temp table if not exists holes (part integer primary key)')
-        t.execute(f'insert or ignore into holes select part from pictures where {gone}')
         t.execute(f'delete from pictures where {gone}')
         t.execute('delete from leaving')
-    for part, in self.ask('select part from holes'): self._rewrite([part])
-    self.ask('delete from holes')
+    holes = self.ask(
+        'select part from parts where rows>'
+        '(select count(*) from pictures where pictures.part=parts.part)')
+    for part, in holes: self._rewrite([part])

@@ -76,3 +76,12 @@ def test_patience():
             with expect_fail(OSError): Listing(d)
             with expect_fail(PermissionError): Listing(Path(d)/'shut', patient=True)
         finally: os.scandir = real
+
+def test_what_cannot_be_looked_at():
+    with tempfile.TemporaryDirectory() as d:
+        photos(d, 'a.png')
+        (Path(d)/'round.png').symlink_to('round.png')
+        got = Listing(d, patient=True)
+        test_eq((got.pictures, list(got.closed)), ({'a.png'}, ['round.png/']))
+        assert 'nothing that can be looked at' in got.closed['round.png/']
+        test_eq(Listing(d).closed, {})

@@ -304,6 +304,11 @@ def test_large_photographs():
             for n in (None, 100))
         assert np.abs(whole-small).mean()<2
 
+def test_postscript_is_not_run():
+    with tempfile.TemporaryDirectory() as d:
+        Image.new('RGB', (4,4)).save(Path(d)/'a.jpg', 'EPS')
+        with expect_fail(ArgumentError, 'PostScript'): open_image(f'{d}/a.jpg')
+
 def test_heic_names_its_extra():
     with tempfile.TemporaryDirectory() as d:
         (Path(d)/'a.heic').write_bytes(b'\0\0\0\x18ftypheic'+bytes(20))

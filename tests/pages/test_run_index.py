@@ -14,7 +14,7 @@ from itr_nb.core import ArgumentError,ImageStates,l2norm,read_json
 from itr_nb.data.listing import Listing
 from itr_nb.data.pairs import open_image
 from itr_nb.encode.pretrained import fingerprint
-from itr_nb.files import kind_of_file,sole_writer
+from itr_nb.files import kind_of_file,sole_writer,sweep
 from itr_nb.judge.report import judging
 from itr_nb.run.ask import Hit,Hits
 from itr_nb.run.folder import Run,write_json
@@ -138,7 +138,8 @@ def test_like_and_inside():
         deep = index.search('a red circle', k=99, inside='deep')
         want = {str(p) for p in pictures if p.parent.name=='deep'}
         test_eq({h.file for h in deep}, want)
-        assert deep.how.endswith('in deep') and deep[0].name.startswith('deep/')
+        test_eq(deep.how, 'all 4 pictures, by the cosine, in deep')
+        assert deep[0].name.startswith('deep/')
         test_eq(list(index.search('a red circle', inside='nowhere')), [])
         assert 'by the cosine' in deep.html()
         test_eq(deep.html().count('<img src="data:'), 4)
@@ -168,6 +169,40 @@ def test_several_folders():
             map(str, files_in(photos)+files_in(d/'second'))))
         index = Index.build(run, photos, d/'both', forget=True, progress=False)
         test_eq((len(index), index.changes.gone), (8, 0))
+
+def test_one_drive_of_two_is_not_mounted():
+    with tempfile.TemporaryDirectory() as d:
+        d,run,photos = library(d)
+        shutil.move(photos/'deep', d/'second')
+        both = [photos, d/'second']
+        index = Index.build(run, both, d/'both', progress=False)
+        shutil.move(d/'second', d/'away')
+        (d/'second').mkdir()
+        with expect_fail(ArgumentError, f'pictures in {d}/second; the index holds 4'):
+            index.refresh(progress=False)
+        test_eq(len(index), 12)
+
+def test_a_row_whose_file_left():
+    "Between the name that leaves and the row, as a kill or a pass beside leaves it"
+    with tempfile.TemporaryDirectory() as d:
+        d,run,photos = library(d)
+        index = Index.build(run, photos, progress=False)
+        hits = index.search('a circle', k=12)
+        index.store.drop(1, [os.fsencode(hits[0].name)])
+        got = index.search('a circle', k=12)
+        test_eq([h.key for h in got], [h.key for h in hits[1:]])
+        with expect_fail(ArgumentError, 'of a picture of the index'):
+            index.like(hits[0].key)
+        test_eq(len(index.like(hits[1].key, k=12)), 10)
+
+def test_killed_in_its_first_moment():
+    with tempfile.TemporaryDirectory() as d:
+        d,run,photos = library(d, n=2)
+        part = d/'out'/'.index-0123abcd.part'
+        part.mkdir(parents=True)
+        os.utime(part, (0, 0))
+        test_eq(len(Index.build(run, photos, d/'out', progress=False)), 2)
+        test_eq(part.exists(), False)
 
 def test_a_model_that_scores_pairs():
     with tempfile.TemporaryDirectory() as d:

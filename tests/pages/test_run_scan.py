@@ -17,7 +17,7 @@ from itr_nb.encode.features import ahead
 from itr_nb.judge.report import judging
 from itr_nb.run.folder import Run
 from itr_nb.run.store import PART,row_bytes,Seen,Store
-import shutil,tempfile
+import shutil,sys,tempfile
 from functools import cache
 from pathlib import Path
 from fastcore.test import *
@@ -142,12 +142,15 @@ def test_pictures_that_cannot_be_read():
 def test_files_that_nobody_may_read():
     with tempfile.TemporaryDirectory() as d:
         run,store,photos = library(d)
+        look(run, store, photos)
+        known = _look(_File(1, str(files_in(photos)[0]), (b'c', 1, 1)), store, None)
+        assert known.digest and known.picture is None
         path = str(photos/'secret.png')
         denied = _look(_File(1, str(photos), (b'a', 1, 1)), store, None)
         assert denied.why and denied.seen==(b'a', 1, -1)
         gone = _look(_File(1, path, (b'b', 1, 1)), store, None)
         test_eq((gone.digest, gone.why, gone.picture), (None, '', None))
-        test_eq(_stands(path), None)
+        with expect_fail(FileNotFoundError): _stands(path)
 
 def test_a_folder_that_cannot_be_read():
     with tempfile.TemporaryDirectory() as d:
@@ -161,16 +164,73 @@ def test_a_folder_that_cannot_be_read():
         assert 'deep' in str(got)
         same(store, run, photos)
 
+def test_files_that_cannot_be_looked_at():
+    "A disk that fails for a while takes nothing out of the index"
+    with tempfile.TemporaryDirectory() as d:
+        run,store,photos = library(d)
+        look(run, store, photos)
+        files,lost = Listing(photos, patient=True),files_in(photos)[1]
+        real = os.stat
+        def stat(path, *args, **kw):
+            if str(path)==str(lost): raise OSError(5, 'Input/output error')
+            return real(path, *args, **kw)
+        os.stat = stat
+        try: got = update(run, store, {1:files}, progress=False)
+        finally: os.stat = real
+        test_eq((got.gone, got.unreadable), (0, {str(lost):'Input/output error'}))
+        same(store, run, photos)
+        files.closed = dict.fromkeys(('deep/', f'{lost.name}/'), 'Input/output error')
+        files.pictures -= {
+            n for n in files.pictures if n.startswith('deep') or n==lost.name}
+        (photos/'deeper.png').touch()
+        store.put([], None, [(1, (b'deeper.png', 0, 0), b'none')])
+        test_eq(update(run, store, {1:files}, progress=False).gone, 1)
+
+def test_what_is_tried_again():
+    with tempfile.TemporaryDirectory() as d:
+        run,store,photos = library(d, n=1)
+        (photos/'a.heic').write_bytes(b'\0\0\0\x18ftypheic'+bytes(20))
+        old(photos)
+        here = sys.modules.get('pillow_heif')
+        sys.modules['pillow_heif'] = None # As where the extra is missing
+        try: first,again = (look(run, store, photos) for _ in range(2))
+        finally:
+            del sys.modules['pillow_heif']
+            if here: sys.modules['pillow_heif'] = here
+        test_eq((list(first.unreadable), first.encoded), ([f'{photos}/a.heic'], 1))
+        test_eq((again.unreadable, again.same), (first.unreadable, 1))
+
+def test_a_table_that_fails_is_no_fault_of_a_picture():
+    with tempfile.TemporaryDirectory() as d:
+        run,store,photos = library(d, n=1)
+        def fails(digest): raise OSError(5, 'the table')
+        store.place_of = fails
+        with expect_fail(OSError, 'the table'): look(run, store, photos)
+
 def test_pieces_and_twins():
     "Small pieces hold what a large one does; twins, in a batch or not, are one row"
+    for flush in (1, 256):
+        with tempfile.TemporaryDirectory() as d:
+            run,store,photos = library(d, n=40)
+            for k,p in enumerate(files_in(photos)):
+                if k%2: shutil.copy(p, photos/'deep'/f'z{k}.png')
+            got = look(run, store, photos, flush=flush)
+            test_eq((got.encoded, got.known), (40, 20))
+            same(store, run, photos)
+            assert len(store.ask('select part from parts'))<5
+
+def test_vectors_are_kept_at_length_1():
     with tempfile.TemporaryDirectory() as d:
-        run,store,photos = library(d, n=40)
-        for k,p in enumerate(files_in(photos)):
-            if k%2: shutil.copy(p, photos/'deep'/f'z{k}.png')
-        got = look(run, store, photos, flush=1)
-        test_eq((got.encoded, got.known), (40, 20))
+        run,store,photos = library(d)
+        encode = type(run.model).encode_image
+        def longer(self, batch):
+            x = encode(self, batch)
+            x.glob = 3*x.glob
+            return x
+        type(run.model).encode_image = longer
+        try: look(run, store, photos)
+        finally: type(run.model).encode_image = encode
         same(store, run, photos)
-        assert len(store.ask('select part from parts'))<5
 
 def test_an_interrupt_loses_nothing():
     with tempfile.TemporaryDirectory() as d:
@@ -187,6 +247,34 @@ def test_an_interrupt_loses_nothing():
         test_eq(len(store), 32)
         test_eq(look(run, store, photos).encoded, 8)
         same(store, run, photos)
+
+def test_an_interrupt_while_it_writes():
+    with tempfile.TemporaryDirectory() as d:
+        run,store,photos = library(d, n=40)
+        put = store.put
+        def stops(*args):
+            store.put = put
+            put(*args)
+            raise KeyboardInterrupt
+        store.put = stops
+        with expect_fail(KeyboardInterrupt): look(run, store, photos, flush=1)
+        test_eq((len(store), look(run, store, photos).encoded), (32, 8))
+        same(store, run, photos)
+
+def test_one_picture_at_a_time():
+    with tempfile.TemporaryDirectory() as d:
+        run,store,photos = library(d, n=6)
+        seen,pixels = [],run.inputs.images.pixels
+        def sees(pictures):
+            seen.extend(pictures)
+            test_eq(len(pictures), 1)
+            return pixels(pictures)
+        run.inputs.images.pixels = sees
+        test_eq(look(run, store, photos).encoded, 6)
+        for p in seen:
+            with expect_fail(ValueError, 'closed'): p.load()
+        test_eq(len(seen), 6)
+        same(store, Run.load(run.folder), photos)
 
 def test_numbers_that_are_none():
     with tempfile.TemporaryDirectory() as d:

@@ -160,8 +160,10 @@ def test_damage_is_named():
         with expect_fail(ArgumentError, '1.safetensors: expected 1 rows, got 2'):
             with Store(d).reading(): pass
         path.write_bytes(b'half')
-        with expect_fail(ArgumentError, 'a whole part of the index'):
+        with expect_fail(ArgumentError, 'remove the index and make it anew'):
             with Store(d).reading(): pass
+        with expect_fail(ArgumentError, 'a whole part of the index'):
+            store._rewrite([1])
         store.close()
         store.file.write_bytes(b'no table at all, and long enough to be read as one'*20)
         with expect_fail(ArgumentError, 'files.sqlite: expected a whole table'):
@@ -183,3 +185,37 @@ def test_files_change_places():
         again.release()
         test_eq((len(again), again.place_of(b'y')), (2, None))
         test_eq(again.ask('select rows from parts order by part'), [(1,), (1,)])
+
+def test_a_release_that_is_stopped():
+    "Rows whose contents left, and then the disk was full: the next pass takes them out"
+    with tempfile.TemporaryDirectory() as d:
+        store = Store.create(d)
+        one = store.folder_id('/f')
+        a,b = (b'a.jpg', 1, 1),(b'b.jpg', 1, 1)
+        store.put([b'x', b'y'], row_of([1,2], [3,4]), [(one, a, b'x'), (one, b, b'y')])
+        store.drop(one, [b'a.jpg'])
+        def full(parts): raise OSError(28, 'No space left on device')
+        store._rewrite = full
+        with expect_fail(OSError, 'No space'): store.release()
+        store.close()
+        again = Store.create(d)
+        test_eq(again.ask('select rows from parts'), [(2,)])
+        again.release()
+        test_eq(again.ask('select rows from parts'), [(1,)])
+        test_eq(held(again), {('/f','b.jpg'):[3.,4.]})
+
+def test_a_transaction_that_cannot_end():
+    with tempfile.TemporaryDirectory() as d:
+        store = Store.create(d)
+        one = store.folder_id('/f')
+        with expect_fail(KeyboardInterrupt):
+            with store.changing() as t:
+                t.execute('rollback') # As SQLite does by itself when the disk is full
+                raise KeyboardInterrupt
+        store.ask('pragma busy_timeout=0')
+        new = [b'x'],row_of([1,2]),[(one, (b'a.jpg', 1, 1), b'x')]
+        reader = Store(d)
+        with reader.reading():
+            with expect_fail(OSError, 'locked'): store.put(*new)
+        store.put(*new)
+        test_eq(held(reader), {('/f','a.jpg'):[1.,2.]})
