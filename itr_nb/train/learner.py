@@ -23,7 +23,7 @@ from torch.nn.parameter import UninitializedParameter
 from ..core import ArgumentError,Batch,checks_together,Loss,seed_everything
 from ..registry import nearest
 from ..score.kernels import say_bf16
-from .processes import casting,device_of,joined,share,this_process
+from .processes import casting,device_of,joined,scaling,share,this_process
 from .state import newest_checkpoint,pack_state,read_checkpoint
 from .state import rng_state,set_rng_state,unpack_state,write_checkpoint
 
@@ -200,9 +200,7 @@ def prepare(self:Learner):
     self.accelerator = Accelerator(
         mixed_precision='no', device_placement=self.device==device_of(),
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
-    if self.mixed_precision=='fp16':
-        before,self.scaler = self.scaler,torch.amp.GradScaler(self.device.type)
-        if before: self.scaler.load_state_dict(before.state_dict())
+    self.scaler = scaling(self.device, self.mixed_precision, self.scaler)
     if self.own_step: self.plain_step = _OwnStep(self.model, self.loss, self.own_step)
     else: self.plain_step = TrainStep(self.model, self.loss, self.joins)
     self.train_step,self.stepper = self.accelerator.prepare(self.plain_step, self.optimizer)

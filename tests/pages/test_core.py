@@ -122,8 +122,8 @@ def test_l2norm_eps():
     test_close(l2norm(torch.tensor([3.,4.]), eps=5.), torch.tensor([.3,.4]))
 
 def test_l2norm_gradient_with_eps():
-    x = torch.randn(3, 4, 5, dtype=torch.double, generator=torch.Generator().manual_seed(0))
-    x.requires_grad_()
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 4, 5, dtype=torch.double, generator=g).requires_grad_()
     for dim in (-1,1):
         test_eq(torch.autograd.gradcheck(lambda x: l2norm(x, dim=dim, eps=.5), x), True)
 

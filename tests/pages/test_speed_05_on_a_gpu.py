@@ -64,7 +64,7 @@ class Forgot(TripletLoss):
         return super().forward(torch.where(own, sims/2, sims), *rest)
 
 def forward_waits(m, b):
-    "Waits of comparing words with regions: no encoder, no reasoning, no checks, no loss"
+    "Waits of comparing words with regions: no encoder, reasoning, check or loss"
     with Rehearsal() as counts, torch.no_grad():
         m.to(DEVICE).eval()
         there = pairs(b).to(DEVICE, non_blocking=True)
