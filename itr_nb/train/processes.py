@@ -28,9 +28,13 @@ def this_process()->PartialState: # Its `device`, `process_index` and `num_proce
     wanted = parse_flag_from_env('ACCELERATE_USE_CPU')
     there = torch.cuda.is_available() or torch.accelerator.is_available()
     on_cpu = wanted or not there
-    me,asked = PartialState(cpu=on_cpu, timeout=timedelta(hours=2)),os.environ.get('WORLD_SIZE')
-    if asked and asked.isdigit() and int(asked)>me.num_processes:
-        need = f'{asked} processes that know each other, as the launcher started them'
+    asked = os.environ.get('WORLD_SIZE', '')
+    many = int(asked) if asked.isdigit() else 1
+    need = f'{asked} processes that know each other, as the launcher started them'
+    if many>1 and not os.environ.get('MASTER_ADDR'):
+        raise ArgumentError('WORLD_SIZE', need, 'no MASTER_ADDR')
+    me = PartialState(cpu=on_cpu, timeout=timedelta(hours=2))
+    if many>me.num_processes:
         raise ArgumentError('WORLD_SIZE', need, f'{me.num_processes} on {me.device}')
     return me
 

@@ -23,6 +23,7 @@ from itr_nb.data.batches import RetrievalData
 from itr_nb.data.pairs import CaptionPairs
 from itr_nb.losses.infonce import InfoNCE
 from itr_nb.losses.triplet import TripletLoss
+from unittest import mock
 
 def toy_loader(n=10, batch_size=4, epoch=3):
     r,ids = np.random.default_rng(1),np.arange(n)
@@ -176,14 +177,10 @@ def test_agreed():
     with expect_fail(ArgumentError, 'a new one'): agreed(me, fail)
 
 def test_processes_that_do_not_know_each_other():
-    old = os.environ.get('WORLD_SIZE')
-    try:
-        os.environ['WORLD_SIZE'] = '2'
-        with expect_fail(ArgumentError,
-            '2 processes that know each other'): this_process()
-    finally:
-        del os.environ['WORLD_SIZE']
-        if old: os.environ['WORLD_SIZE'] = old
+    this_process() # Alone
+    for said,more in (('no MASTER_ADDR', {}), ('1 on', dict(MASTER_ADDR='localhost'))):
+        with mock.patch.dict(os.environ, WORLD_SIZE='2', **more):
+            with expect_fail(ArgumentError, said): this_process()
 
 class Ring:
     def __init__(self): self.me = self
