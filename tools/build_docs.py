@@ -98,11 +98,16 @@ def glossary():
 opaque = re.compile(r'<(a|code|script|span class="math)\b')
 
 def link_terms(text, home):
-    "A page's HTML whose first use of each term of the glossary, in a paragraph, leads to it and says it in a sentence"
+    """A page's HTML whose first use of each term of the glossary, in a paragraph, leads to it and says it in a sentence
+
+    A term that is also a plain word has `only`, a pattern of what must stand around it."""
     left = dict(glossary())
+    def meant(entry, m): return re.search(entry.get('only', ''), m.string[max(0, m.start()-12):m.end()+12])
     def link(m):
-        entry = left.pop(m[1].lower(), None)
-        return m[0] if entry is None else f'<a class="term" href="{home}" title="{html.escape(entry["sentence"])}">{m[0]}</a>'
+        entry = left.get(m[1].lower())
+        if entry is None or not meant(entry, m): return m[0]
+        del left[m[1].lower()]
+        return f'<a class="term" href="{home}" title="{html.escape(entry["sentence"])}">{m[0]}</a>'
     def paragraph(m):
         parts,inside = re.split(r'(<[^>]+>)', m[0]),[]
         for i,part in enumerate(parts):
