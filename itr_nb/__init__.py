@@ -5,7 +5,8 @@ __version__ = "0.1.0"
 
 _HOME = dict(
     core='ArgumentError Batch ImageStates Loss Scorer States TextStates seed_everything',
-    data='open_data CaptionPairs RetrievalData Vocab read_folder read_hf read_karpathy read_precomp',
+    data='open_data CaptionPairs RetrievalData Vocab '
+        'read_folder read_hf read_karpathy read_precomp',
     workshop='load',
     losses='InfoNCE TripletLoss',
     train='Callback Learner',
@@ -19,7 +20,8 @@ _module_of = {name:module for module,names in _HOME.items() for name in names.sp
 __all__ = ['__version__', *_module_of]
 
 def __getattr__(name):
-    if name not in _module_of: raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    if name not in _module_of:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     return getattr(importlib.import_module(f'{__name__}.{_module_of[name]}'), name)
 
 def __dir__(): return sorted(set(globals()) | set(__all__))
