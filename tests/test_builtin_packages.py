@@ -7,14 +7,14 @@ import torch
 from common import shared
 from PIL import Image
 
-from itr_nb.workshop.packaged import efficientnet_lite,LITE_VARIANTS,mpnet
+from itr_nb.workshop.packaged import efficientnet_lite,_LITE_VARIANTS,mpnet
 
 def installed(make, *args, **kw):
     "The model, or skip where its package is not installed"
     try: return make(*args, **kw)
     except FileNotFoundError as e: pytest.skip(str(e))
 
-@pytest.mark.parametrize('variant', LITE_VARIANTS)
+@pytest.mark.parametrize('variant', _LITE_VARIANTS)
 def test_names_photographs(variant):
     "Photographs whose captions agree on an animal or dish that is a class of ImageNet get that class"
     folder,net = shared('data/coco_mini'),installed(efficientnet_lite, variant)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from common import root,shared
-from itr_nb.data.batches import collate,PairDataset,RetrievalData
+from itr_nb.data.batches import _collate,PairDataset,RetrievalData
 from itr_nb.data.readers import read_karpathy
 from itr_nb.data.vocab import Vocab
 from itr_nb.judge.report import evaluate,validator
@@ -70,7 +70,7 @@ def test_batches(splits):
     j = int(b.caption_id[0])
     assert b.tokens[0][b.word_mask[0]].tolist()==vocab.encode(train.captions[j])
     assert torch.equal(b.pixels[0], small(train.images[train.row_of_image_id[int(b.image_id[0])]]))
-    assert collate([PairDataset(splits['val'], vocab, small)[0]]).image_id.tolist()==[int(splits['val'].image_of[0])]
+    assert _collate([PairDataset(splits['val'], vocab, small)[0]]).image_id.tolist()==[int(splits['val'].image_of[0])]
 
 def test_first_captions_only(splits):
     folder = shared('data/coco_mini')

@@ -13,7 +13,7 @@ from itr_nb.core import ArgumentError,Batch
 from itr_nb.losses.triplet import triplet_loss
 from itr_nb.model import load_model,save_model
 from itr_nb.sgraf.model import sgraf
-from itr_nb.sgraf.released import load_released,rename_released
+from itr_nb.sgraf.released import load_released,_rename_released
 from itr_nb.score.all_pairs import all_pairs
 
 kinds = pytest.mark.parametrize('kind', ['SGR','SAF'])
@@ -85,7 +85,7 @@ def test_training_pass(kind):
 def test_every_stored_gradient(kind):
     model,v,*_ = trained(kind)
     parts = [{k.removeprefix(f'grad.{part}.'):x for k,x in v.items() if k.startswith(f'grad.{part}.')} for part in ('img_enc','txt_enc','sim_enc')]
-    want = rename_released(parts)
+    want = _rename_released(parts)
     assert len(want)==sum(k.startswith('grad.') for k in v)>=20
     for name,g in want.items():
         assert off(f'{kind} grad {name}', model.get_parameter(name).grad, g)<limit*max(1, g.abs().max().item()), name

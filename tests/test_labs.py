@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from test_site import chromium,watch
 from torch.nn import functional as F
-from itr_nb.ckstn.knowledge import GATES,read_units
+from itr_nb.ckstn.knowledge import GATES,_read_units
 from itr_nb.core import l2norm
 from itr_nb.imc.constraint import MEASURES,MODES,intra_modal
 from itr_nb.judge.ranks import ranks
@@ -15,7 +15,7 @@ from itr_nb.losses.triplet import triplet_loss
 from itr_nb.sgraf.attention import attention_weights,cross_attention
 from itr_nb.sgraf.saf import SAF
 from itr_nb.sgraf.sgr import GraphStep
-from itr_nb.show.labs import attention_lab,band_lab,filter_lab,gate_lab,graph_lab,PRESETS,save_labs,score_lab
+from itr_nb.show.labs import attention_lab,band_lab,filter_lab,gate_lab,graph_lab,_PRESETS,save_labs,score_lab
 
 pytestmark = pytest.mark.xdist_group('site') # one browser for these files
 
@@ -155,7 +155,7 @@ def gate_case(g):
     n = pick(g, (1,3,5))
     s,u = torch.rand(1, 2, generator=g, dtype=torch.double)*6-3,torch.rand(n, 2, generator=g, dtype=torch.double)*6-3
     state = dict(gate=number(g, 0, 1), form=pick(g, list(GATES)), scale=pick(g, ('yes','no')))
-    common,weights = read_units(s, u, state['scale']=='yes')
+    common,weights = _read_units(s, u, state['scale']=='yes')
     gated = GATES[state['form']](state['gate'], s, common)
     return {},state|dict(style=s[0].tolist(), units=u.flatten().tolist()),dict(weights=weights, common=common, gated=gated)
 

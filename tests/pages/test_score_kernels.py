@@ -33,26 +33,26 @@ def test_asked_once():
 
 def test_bf16_is_measured():
     import itr_nb.score.kernels as kernels
-    was = kernels.bf16_factor
+    was = kernels._bf16_factor
     try:
-        kernels.bf16_factor = lambda: 3.5
+        kernels._bf16_factor = lambda: 3.5
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter('always')
             kernels.say_bf16('cuda')
             kernels.say_bf16()
         assert len(said)==1 and '3.5 times' in str(said[0].message)
-        kernels.bf16_factor = lambda: .5
+        kernels._bf16_factor = lambda: .5
         with warnings.catch_warnings():
             warnings.simplefilter('error')
             kernels.say_bf16()
-    finally: kernels.bf16_factor = was
-    assert 0<kernels.bf16_factor()<1000
+    finally: kernels._bf16_factor = was
+    assert 0<kernels._bf16_factor()<1000
 
 def test_onednn_is_measured():
     import itr_nb.score.kernels as kernels
-    was = kernels.onednn_factor
+    was = kernels._onednn_factor
     def said(exact, small=1., large=1.):
-        kernels.onednn_factor = {64:small, 512:large}.__getitem__
+        kernels._onednn_factor = {64:small, 512:large}.__getitem__
         with patch.object(kernels, 'onednn_is_exact', lambda: exact):
             return kernels.onednn_says()
     try:
@@ -62,5 +62,5 @@ def test_onednn_is_measured():
         assert slow.endswith('faster without it')
         assert said(True, .8, .4).endswith('faster with it')
         assert said(True, 1.8, .4).endswith('a gain for wide models, if any')
-    finally: kernels.onednn_factor = was
-    assert 0<kernels.onednn_factor(16)<1000
+    finally: kernels._onednn_factor = was
+    assert 0<kernels._onednn_factor(16)<1000
