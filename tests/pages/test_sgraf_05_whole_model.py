@@ -52,6 +52,10 @@ def whole(pool, v):
 
 def count(module): return sum(p.numel() for p in module.parameters())
 
+def table(head, rows):
+    return Markdown(f'| {head} | numbers |\n|---|--:|\n'+'\n'.join(
+        f'| {name} | {count(part):,} |' for name,part in rows))
+
 @torch.no_grad()
 def test_score_from_parts():
     gen = torch.Generator().manual_seed(0)
