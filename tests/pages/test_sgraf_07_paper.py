@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from itr_nb.recipe import load_recipe
 from itr_nb.shelf import published,RECALLS,variants
-from itr_nb.show.board import board_rows,leaderboard
+from itr_nb.show.board import Board,board_rows
 import itr_nb
 import torch
 from fastcore.test import *
@@ -34,7 +34,7 @@ def sums(model):
 def verdict(differences):
     "Mean, half the interval, and what they say"
     x = np.asarray(differences)
-    mean,half = x.mean(),4.303*x.std(ddof=1)/len(x)**.5
+    mean,half = x.mean(),14.09*x.std(ddof=1)/len(x)**.5
     if mean>half: return mean,half,'supported'
     return mean,half,'contradicted' if mean<-half else 'not told apart'
 
