@@ -32,7 +32,7 @@ def only_imports(cell):
 
 def line_count(page):
     "Lines of code that a reader sees, blank ones apart"
-    shown = [c for c in before_proof(page) if c.cell_type=='code' and not {'hide', 'echo', 'default_exp'}&c.directives.keys()]
+    shown = [c for c in before_proof(page) if c.cell_type=='code' and not {'hide', 'echo', 'default_exp', 'code-fold'}&c.directives.keys()]
     return sum(bool(l.strip()) and not l.startswith('#|') for c in shown if not only_imports(c) for l in c.source.splitlines())
 
 def words_of_outputs(page):
