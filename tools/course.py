@@ -36,13 +36,15 @@ def line_count(page):
     return sum(bool(l.strip()) and not l.startswith('#|') for c in shown if not only_imports(c) for l in c.source.splitlines())
 
 def words_of_outputs(page):
-    "Words and numbers in what its cells print, pictures apart; of one cell no more than a minute's, as a long table is looked at"
-    def text(o):
+    """Words and numbers in what its cells print, pictures apart
+
+    Of one cell no more than a minute's, as a long table is looked at; a lab or a card takes a minute."""
+    def words(o):
         data = o.get('data', {})
-        said = o.get('text') or ('' if data.keys()&{'image/png', 'text/html'} else data.get('text/markdown') or data.get('text/plain') or '')
-        return ''.join(said)
-    def words(cell): return sum(len(re.findall(r'\w[^\s|]*', text(o))) for o in cell.outputs)
-    return sum(min(words(c), words_a_minute) for c in before_proof(page) if c.cell_type=='code')
+        if 'text/html' in data: return words_a_minute
+        said = o.get('text') or ('' if 'image/png' in data else data.get('text/markdown') or data.get('text/plain') or '')
+        return len(re.findall(r'\w[^\s|]*', ''.join(said)))
+    return sum(min(sum(map(words, c.outputs)), words_a_minute) for c in before_proof(page) if c.cell_type=='code')
 
 def solutions(page):
     "The Python of its folded solutions, in their order"

@@ -75,7 +75,7 @@ def lead(a, b):
     "By how much `a` leads `b`, and the 95 % interval over draws of pictures"
     gain = by_picture(a)-by_picture(b)
     ends = gain[draws].mean(1).quantile(torch.tensor([.025, .975]))
-    return [f'{x:.1f}' for x in (gain.mean().item(), *ends.tolist())]
+    return [f'{x:.1f}'.replace('-', '−') for x in (gain.mean().item(), *ends.tolist())]
 
 def toy_data(n=40):
     r, ids = np.random.default_rng(0), np.arange(n)
