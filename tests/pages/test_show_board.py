@@ -30,7 +30,8 @@ def test_the_lowest_comes_first():
 
 def test_what_was_not_measured_is_said_below():
     a,b = Row('a', 'b', 1., twins=50.),Row('c', 'd', 2., twins=60.)
-    assert repr(Board([a, b, Row('e', 'f', 3.)])).endswith('| – |\n\n–: not measured')
+    shown = repr(Board([a, b, Row('e', 'f', 3.)]))
+    assert shown.endswith('| – |\n\n–: not measured')
     for rows in ([a, b], [Row('e', 'f', 3.)]): assert 'measured' not in repr(Board(rows))
 
 def runs_on_twins():
