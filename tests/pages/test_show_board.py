@@ -32,7 +32,7 @@ def test_what_was_not_measured_is_said_below():
     a,b = Row('a', 'b', 1., twins=50.),Row('c', 'd', 2., twins=60.)
     shown = repr(Board([a, b, Row('e', 'f', 3.)]))
     assert shown.endswith('| – |\n\n–: not measured')
-    for rows in ([a, b], [Row('e', 'f', 3.)]): assert 'measured' not in repr(Board(rows))
+    for rs in ([a, b], [Row('e', 'f', 3.)]): assert 'measured' not in repr(Board(rs))
 
 def runs_on_twins():
     "What each model reached, by name; those by construction have no run"
