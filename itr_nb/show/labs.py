@@ -245,7 +245,7 @@ def filter_lab(
     names:Sequence[str], # Of the pictures
     images:Sequence|None=None, # The pictures, PIL images or arrays, to be shown
     empty:Sequence[str]=('a','an','the','is','and'), # Words that a button switches off
-    question:str='Which single word, switched off, costs the right picture most?',
+    question:str='Which single word, switched off, costs the right picture most places?',
     credit:str='', # Whom to name for the pictures
 )->Lab:
     """What a score loses without a word, SGRAF Eq. (9)
