@@ -69,6 +69,9 @@ def test_a_table_is_made():
         assert f'Ours are on {data}' in str(t)
         two = make(seeds=2)
         test_eq((len(two.missing), len(two.lines[0].ours)), (2, 1))
+        make(seeds=2, make=True)
+        seed = lambda s: load_recipe(d/'runs'/f'sgraf-joint-f30k-{s}'/'recipe.toml').train.seed
+        test_eq((seed(0), seed(1)), (0, 1))
 
 def test_a_mean_of_two():
     with tiny_data() as (d,data):
