@@ -134,6 +134,8 @@ def test_solve_search():
     texts = [f'a {things[r]} {where[i%3]}' for i,r in enumerate(rows.tolist())]
     s = solve_search(texts, targets, x, things, torch.ones(4).bool(), width=4)
     test_eq([s.names[s.search(t, 1)[0][0]] for t in things], things)
+    mean = torch.stack([s.vector(t) for t in texts]).mean(0)
+    test_close(mean, torch.zeros(4), eps=1e-4)
     test_eq([s.search('boat'), s.unknown('the star')], [[], ['the']])
     args = texts,targets,x,things,torch.ones(4)
     first = [solve_search(*args, width=4, least=n).words for n in (1, 21)]
