@@ -26,7 +26,7 @@ from fastcore.test import *
 from itr_nb.workshop.emoji import toy_sources
 
 def kept(exact, rounded, n=500):
-    "Largest difference of n queries' scores, and how often the first five stay the same"
+    "Largest difference of n queries' scores, and how often the first five stay"
     k = min(5, len(exact.names))
     g,off,same = torch.Generator().manual_seed(0),0.,0
     for _ in range(n):
