@@ -65,7 +65,7 @@ class Lab:
 
     Made by `score_lab` and the other functions of this page."""
     def __init__(self,
-        kind:str, # Which script: 'score', 'attention', 'filter', 'graph', 'band' or 'gate'
+        kind:str, # Its script: 'score', 'attention', 'filter', 'graph', 'band', 'gate' or 'search'
         data:dict, # What it reads
         question:str, # What moving answers
         still, # A matplotlib figure, for where no script runs

@@ -40,7 +40,8 @@ def verdict(differences):
 
 def line(name, its):
     "A row: seeds, told apart over all, told apart by question"
-    told = [[r['told'] for r in its], *([r['by_ask'][q] for r in its] for q in questions)]
+    by_ask = [[r['by_ask'][q] for r in its] for q in questions]
+    told = [[r['told'] for r in its], *by_ask]
     seeds = '' if name=='bag of words' else len(its)
     return f"| {name} | {seeds} | {' | '.join(f'{np.mean(x):.1f}' for x in told)} |"
 
