@@ -223,7 +223,7 @@ def search(self:Run,
     pictures = self.pictures if spec is None else open_data(spec, images)
     data = self.data if spec is None else self.prepared(pictures)
     parts = list(data.splits) if split=='all' else [split]
-    states = [encode_split(self.model, data, s)[0 if words else 1] for s in parts]
+    states = [encode_split(self.model, data, s, ragged=True)[0 if words else 1] for s in parts]
     names = lambda s: data.splits[s].image_names if words else data.splits[s].captions
     places = [(name,s,row) for s in parts for row,name in enumerate(names(s))]
     if words: asked = self.states_of([query])
