@@ -20,7 +20,7 @@ from numpy.lib import format as npy
 from PIL import Image,ImageOps
 
 from ..core import ArgumentError,Batch,whole_numbers
-from ..files import as_path,kind_of_file,plain_text
+from ..files import as_path,kind_of_file,plain_text,said_of
 
 # %% ../../nbs/reference/10_pairs.ipynb #7f26dcfa
 def _read_heic(path:Path):
@@ -44,7 +44,7 @@ def open_image(
     kind = 'file' if data is not None else kind_of_file(path)
     if kind=='nothing':
         raise FileNotFoundError(f'{path}: no such image; check the folder given as `images`')
-    if kind!='file': raise ArgumentError(str(path), 'an image file', f'a {kind}')
+    if kind!='file': raise ArgumentError(str(path), 'an image file', said_of(kind))
     _read_heic(path)
     size,source = (path.stat().st_size, path) if data is None else (len(data), io.BytesIO(data))
     with readable(str(path), size), Image.open(source) as im:
@@ -69,7 +69,7 @@ def check_header(
 ):
     "Refuse what is no image, as far as its first bytes say it; raises as `open_image`"
     path,kind = Path(path),kind_of_file(path)
-    if kind!='file': raise ArgumentError(str(path), 'an image file', f'a {kind}')
+    if kind!='file': raise ArgumentError(str(path), 'an image file', said_of(kind))
     _read_heic(path)
     with readable(str(path), path.stat().st_size), Image.open(path) as im:
         if min(im.size)<1: raise ValueError(f'no pixels, {im.size}')

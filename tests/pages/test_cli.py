@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 import typer
 from itr_nb.verbs import (
-    AsJson,Force,index,may_write_gallery,option,say_json,search_index,serve,show,
-    write_gallery,
+    AsJson,argument,Force,given,index,may_write_gallery,option,place,say_json,search_index,serve,
+    show,write_gallery,
 )
 import contextlib,io,re,shutil,tempfile
 from fastcore.test import *
@@ -240,6 +240,15 @@ def test_exit_codes():
     test_eq(shell('fly')[0], 2)
     test_eq(shell('recipes'), (0, ''))
 
+def test_what_a_shell_left_empty():
+    for args in (
+        ('eval', ''), ('index', 'run', ''), ('show', ' '), ('check', ''), ('serve', ''),
+        ('search', 'run', 'a cat', '--data', ''), ('train', 'dual-photos', '--out', ''),
+        ('train', 'dual-photos', '--images', '')):
+        code,said = itr(*args)
+        test_eq(code, 2)
+        assert 'got nothing' in plain(said), args
+
 def test_a_bug_keeps_its_traceback():
     import itr_nb.run as runs
     def broken(*a, **k): raise ValueError('a bug')
@@ -254,7 +263,8 @@ def test_errors_that_are_no_bugs():
     full = OSError(28, 'No space left on device', 'x')
     nan = FloatingPointError('loss not finite in triplet')
     nan.add_note('in step 3')
-    for e,says in ((full, 'No space'), (nan, 'not finite in triplet, in step 3'),
+    for e,says in ((full, 'itr: x: No space left'), (OSError(28, 'No space'), 'itr: No space'),
+        (nan, 'not finite in triplet, in step 3'),
         (MemoryError(), 'memory'), (torch.OutOfMemoryError('x'), 'memory'),
         (RuntimeError('[enforce fail] DefaultCPUAllocator: out of memory'), 'memory'),
         (ImportError("pip install 'itr_nb[search]'"), 'pip install')):

@@ -10,7 +10,7 @@ from fastcore.basics import patch
 from numpy.lib import format as npy
 from PIL import Image,ImageOps
 from itr_nb.core import ArgumentError,Batch,whole_numbers
-from itr_nb.files import as_path,kind_of_file,plain_text
+from itr_nb.files import as_path,kind_of_file,plain_text,said_of
 import pickle,tempfile
 from fastcore.test import *
 from PIL import ImageDraw
