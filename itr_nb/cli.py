@@ -90,8 +90,8 @@ def _how_of(columns:str, skip_bad:float, captions:int|None=None)->dict:
     pairs = [c.strip() for c in columns.split(',')] if columns else []
     changes_of(pairs, '--columns', 'image=Bild')
     named = dict(c.split('=', 1) for c in pairs)
-    said = dict(columns=named, skip_bad=skip_bad, captions=captions)
-    return {k:v for k,v in said.items() if v}
+    said = dict(columns=named or None, skip_bad=skip_bad or None, captions=captions)
+    return {k:v for k,v in said.items() if v is not None}
 
 @app.command()
 def train(

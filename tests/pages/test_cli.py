@@ -249,6 +249,12 @@ def test_what_a_shell_left_empty():
         test_eq(code, 2)
         assert 'got nothing' in plain(said), args
 
+def test_numbers_that_mean_nothing():
+    with tempfile.TemporaryDirectory() as d:
+        plan = 'train', 'dual-photos', '--dry-run', '--data', shapes_folder(d)
+        for o in ('--captions=0', '--captions=-1', '--skip-bad=1', '--skip-bad=nan'):
+            test_eq(shell(*plan, o)[0], 1)
+
 def test_a_bug_keeps_its_traceback():
     import itr_nb.run as runs
     def broken(*a, **k): raise ValueError('a bug')
