@@ -167,17 +167,18 @@ def npy_header(
     """What a .npy file promises, read before anything is loaded
 
     Raises `FileNotFoundError`, and `ArgumentError` if its size in bytes says otherwise"""
-    path = Path(path)
-    if not path.exists():
+    path,kind = Path(path),kind_of_file(path)
+    if kind=='nothing':
         raise FileNotFoundError(
             f'{path}: no such feature file; download it, or extract features into it')
+    if kind!='file': raise ArgumentError(str(path), 'a .npy file', said_of(kind))
     size = path.stat().st_size
     with open(path, 'rb') as f:
         try:
             old = npy.read_magic(f)==(1,0)
             read = npy.read_array_header_1_0 if old else npy.read_array_header_2_0
             shape,_,dtype = read(f)
-        except ValueError as e:
+        except Exception as e: # NumPy reads the header as Python, and meets what Python meets
             raise ArgumentError(str(path), 'a .npy file', f'{size} bytes, {e}') from e
         start = f.tell()
     if dtype.kind not in 'fiu': raise ArgumentError(str(path), 'an array of numbers', str(dtype))
@@ -198,7 +199,7 @@ class FeatureRows(Sequence):
         shapes = [npy_header(p)[0] for p in self.paths]
         row = list(shapes[0][1:])
         for p,s in zip(self.paths, shapes):
-            if len(s) not in (2,3) or list(s[1:])!=row:
+            if len(s) not in (2,3) or list(s[1:])!=row or 0 in row:
                 raise ArgumentError(p, 'an array (n r f) or (n f), alike in every file', s)
         self.starts = np.cumsum([0]+[s[0] for s in shapes])
         self.shape = (len(self), *(row if len(row)==2 else (1, *row)))
