@@ -6,7 +6,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/files.html.md"""
 
 # %% auto #0
 __all__ = ['ArgumentError', 'kind_of_file', 'said_of', 'sweep', 'atomic_path', 'sole_writer', 'cache_home', 'as_path',
-           'check_file', 'read_text', 'read_json', 'file_hash', 'plain_name', 'plain_text']
+           'check_file', 'read_text', 'read_json', 'file_hash', 'plain_name', 'check_text', 'plain_text']
 
 # %% ../nbs/reference/00_files.ipynb #f1000004
 import contextlib,hashlib,json,os,re,shutil,stat,time,uuid
@@ -206,6 +206,15 @@ def plain_name(
 
 _NO_TEXT = re.compile(
     '[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
+
+def check_text(
+    text:str, # That somebody typed
+    name:str, # Of the argument, for the error
+)->str: # `text`
+    "Refuse half characters, which no tokenizer and no file takes"
+    if re.search('[\ud800-\udfff]', text):
+        raise ArgumentError(name, 'text without half characters', plain_text(text[:100]))
+    return text
 
 def plain_text(
     text:str, # From anywhere

@@ -88,9 +88,9 @@ _MADE_BY = 'The run that made the index, where that was moved.'
 
 def serve(
     index:Annotated[Path, argument('INDEX', help=_SERVED)],
-    host:Annotated[str, option('--host', help=_HOST)]='127.0.0.1',
+    host:Annotated[str, option('--host', parser=given, metavar='HOST', help=_HOST)]='127.0.0.1',
     port:Annotated[int, option('--port', min=0, max=65535, help='0 for any that is free.')]=8080,
-    token:Annotated[str, option('--token', help=_TOKEN)]=None,
+    token:Annotated[str, option('--token', parser=given, metavar='TOKEN', help=_TOKEN)]=None,
     run:Annotated[Path, place('--run', help=_MADE_BY)]=None,
 ):
     """A search page on this machine: words, a dropped picture, more like this; and the same

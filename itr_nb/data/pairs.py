@@ -9,7 +9,7 @@ __all__ = ['CREDIT_COLUMNS', 'Splits', 'open_image', 'readable', 'check_header',
            'sample_of', 'ImageFiles', 'source_of', 'Take', 'npy_header', 'FeatureRows', 'CaptionPairs', 'credits_in']
 
 # %% ../../nbs/reference/10_pairs.ipynb #1c9995a5
-import contextlib,functools,hashlib,io,math,os,re
+import contextlib,functools,hashlib,io,math,os
 from collections.abc import Sequence
 from dataclasses import dataclass,field,replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from numpy.lib import format as npy
 from PIL import Image,ImageOps
 
 from ..core import ArgumentError,Batch,whole_numbers
-from ..files import as_path,kind_of_file,plain_text,said_of
+from ..files import as_path,check_text,kind_of_file,said_of
 
 # %% ../../nbs/reference/10_pairs.ipynb #7f26dcfa
 def _read_heic(path:Path):
@@ -298,9 +298,8 @@ def _check_captions(p:CaptionPairs):
         got = f'{len(lost)} captions of no image, the first is {first}'
         raise ArgumentError('image_of', 'ids that are in image_id', got)
     for name in ('captions', 'image_names'):
-        half = [x for x in getattr(p, name) if isinstance(x, str)
-            and re.search('[\ud800-\udfff]', x)]
-        if half: raise ArgumentError(name, 'text without half characters', plain_text(half[0]))
+        for text in getattr(p, name):
+            if isinstance(text, str): check_text(text, name)
     empty = [j for j,c in enumerate(p.captions) if not isinstance(c, str) or not c.strip()]
     if empty:
         names = [p.image_names[p.row_of_image_id[int(p.image_of[j])]] for j in empty[:5]]

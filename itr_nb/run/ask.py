@@ -20,6 +20,7 @@ from safetensors import SafetensorError,safe_open
 from safetensors.torch import save_file
 
 from ..core import ArgumentError,States,atomic_path
+from ..files import check_text
 from ..data.doors import open_data
 from ..data.pairs import open_image,Splits
 from ..judge.report import Report,encode_split,evaluate,judging
@@ -188,6 +189,7 @@ def states_of(self:Run,
     images:Sequence[Image.Image]=(), # Pictures; texts or images, one of the two
 )->States:
     "What the model makes of new inputs"
+    for text in texts: check_text(text, 'query')
     batch = self.inputs.batch(texts, images)
     device = next((p.device for p in self.model.parameters()), torch.device('cpu'))
     encode = self.model.encode_image if images else self.model.encode_text

@@ -2,7 +2,7 @@
 from itr_nb.data.pairs import *
 import numpy as np
 from itr_nb.data.pairs import CaptionPairs
-import contextlib,functools,hashlib,io,math,os,re
+import contextlib,functools,hashlib,io,math,os
 from collections.abc import Sequence
 from dataclasses import dataclass,field,replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from fastcore.basics import patch
 from numpy.lib import format as npy
 from PIL import Image,ImageOps
 from itr_nb.core import ArgumentError,Batch,whole_numbers
-from itr_nb.files import as_path,kind_of_file,plain_text,said_of
+from itr_nb.files import as_path,check_text,kind_of_file,said_of
 import os,pickle,tempfile
 from fastcore.test import *
 from PIL import ImageDraw

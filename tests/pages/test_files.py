@@ -163,6 +163,12 @@ def test_what_can_be_no_path():
         with expect_fail(ArgumentError, 'a path'): read_json(bad)
     test_eq(kind_of_file('a\0b')[:7], 'nothing')
 
+def test_half_characters():
+    test_eq(check_text('é 😀', 'query'), 'é 😀')
+    for bad in ('\ud800', 'a \udcff b'):
+        with expect_fail(ArgumentError, 'query: expected text without half'):
+            check_text(bad, 'query')
+
 def test_names_and_text():
     for bad in ('../../x', '/etc/x', '..', '', '.x', 'a/b', 'C:\\x', 'a\x00b'):
         name = plain_name(bad)
