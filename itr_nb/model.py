@@ -156,9 +156,12 @@ def with_own_heads(
 
 # %% ../nbs/road/12_model.ipynb #2a7b6a55
 def _check_sizes(name:str, given:dict):
-    "Refuse a `dim`, an `…_dim` or an `…_size` that counts nothing, `ArgumentError`"
+    "Refuse a `dim` or a `size` that counts nothing, and more `layers` than a model can have"
     for k,n in given.items():
-        if k.split('_')[-1] not in ('dim', 'size') or n is None: continue
+        kind = k.split('_')[-1]
+        if kind in ('layers', 'steps') and isinstance(n, int) and n>1000:
+            raise ArgumentError(f'{k} of {name}', 'at most 1,000', n)
+        if kind not in ('dim', 'size') or n is None: continue
         if not isinstance(n, int) or isinstance(n, bool) or n<1:
             raise ArgumentError(f'{k} of {name}', 'a whole number, 1 or more', n)
 
