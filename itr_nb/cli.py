@@ -370,12 +370,21 @@ def _sentence(e:Exception)->str|None:
     notes = ''.join(f', {n}' for n in getattr(e, '__notes__', ()))
     return plain_text(f'itr: {said}{notes}').replace('\n', ' ')
 
+def _flush():
+    "Write what is left of the output, so that a full disk is met here and not when Python ends"
+    try: sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
 def main():
     "Entry point of `itr`"
     os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
-    try: app()
+    try:
+        try: app()
+        finally: _flush()
     except KeyboardInterrupt: sys.exit(130)
     except Exception as e:
         if (said := _sentence(e)) is None: raise

@@ -249,9 +249,9 @@ def _config_in(folder:Path)->dict:
         expected = 'one that save_model wrote (load_released reads a checkpoint of released code)'
         raise ArgumentError('folder', expected, str(folder))
     if not file.is_file(): raise FileNotFoundError(f'{file}: no model was saved in this folder')
-    config = read_json(file)
+    config = read_json(file, dict)
     kind,package = config.get('model'),config.pop('package', None)
-    if kind not in MODELS:
+    if not isinstance(kind, str) or kind not in MODELS:
         hint = f', or {package} imported first, which registers it' if package else ''
         raise ArgumentError(f'{file} model', nearest(kind, MODELS)+hint, kind)
     return config
@@ -269,7 +269,10 @@ def load_model(
     if not weights.is_file():
         why = 'was the training run stopped before its first snapshot?'
         raise FileNotFoundError(f'{weights}: no weights here; {why}')
-    model = MODELS[kind](**config)
-    if own is not None: with_own_heads(model, **own)
+    try:
+        model = MODELS[kind](**config)
+        if own is not None: with_own_heads(model, **own)
+    except (TypeError, RuntimeError) as e:
+        raise ArgumentError(str(folder/'config.json'), f'arguments of {kind}', str(e)) from e
     load_weights(model, weights)
     return model.eval()

@@ -369,7 +369,7 @@ def _listen(host:str, port:int)->socket.socket:
     try:
         found.bind((host, port))
         found.listen()
-    except (OSError, UnicodeError) as e:
+    except (OSError, UnicodeError, TypeError) as e: # The last two for names that are none
         found.close()
         need,why = 'an address and a port that are free (port 0 takes any)',getattr(e, 'strerror', e)
         raise ArgumentError('host, port', need, f'{host}:{port}: {why}') from e

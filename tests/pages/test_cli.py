@@ -9,7 +9,7 @@ from itr_nb.verbs import (
     AsJson,argument,Force,given,index,may_write_gallery,option,place,say_json,search_index,serve,
     show,write_gallery,
 )
-import contextlib,io,re,shutil,tempfile
+import contextlib,io,re,shutil,subprocess,tempfile
 from fastcore.test import *
 import torch
 from PIL import Image
@@ -279,6 +279,14 @@ def test_errors_that_are_no_bugs():
         try: code,said = shell('eval', 'x')
         finally: runs.Run.load = old
         assert code==1 and says in said and len(said.splitlines())==1, said
+
+def test_a_full_disk_under_the_output():
+    if not Path('/dev/full').exists(): return
+    with open('/dev/full', 'w') as full:
+        done = subprocess.run(
+            [sys.executable, '-m', 'itr_nb', 'recipes'], stdout=full, stderr=subprocess.PIPE,
+            text=True)
+    test_eq((done.returncode, done.stderr.strip()), (1, 'itr: No space left on device'))
 
 def test_what_is_printed_is_text():
     out = io.StringIO()

@@ -263,6 +263,13 @@ def test_refuses_arguments():
             _check_sizes('it', {name:10**18})
     for kw in (dict(dims=2), dict(text_dim=3)):
         with expect_fail(TypeError, 'dual() '): dual(4, 3, **kw)
+    with tempfile.TemporaryDirectory() as folder:
+        save_model(dual(4, text_dim=3, dim=2), folder)
+        file = Path(folder)/'config.json'
+        config = json.loads(file.read_text())
+        for edit in ([], None, 3, config|{'model':[1]}, config|{'dim':None}, config|{'x':1}):
+            file.write_text(json.dumps(edit))
+            with expect_fail(ArgumentError, 'config.json'): load_model(folder)
     with expect_fail(ArgumentError, 'pool'): dual(4, 3, pool='max')
 
 def their_model(dim:int=2):
