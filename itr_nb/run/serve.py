@@ -371,8 +371,9 @@ def _listen(host:str, port:int)->socket.socket:
         found.listen()
     except (OSError, UnicodeError, TypeError) as e: # The last two for names that are none
         found.close()
-        need,why = 'an address and a port that are free (port 0 takes any)',getattr(e, 'strerror', e)
-        raise ArgumentError('host, port', need, f'{host}:{port}: {why}') from e
+        need = 'an address and a port that are free (port 0 takes any)'
+        got = f'{host}:{port}: {getattr(e, "strerror", e)}'
+        raise ArgumentError('host, port', need, got) from e
     return found
 
 def _address(host:str, port:int, token:str|None)->str:
@@ -391,11 +392,9 @@ def serve(
     reach without a token"""
     if not _is_loopback(host) and not token:
         raise ArgumentError('token', f'one, as {host} is reached from other machines', token)
-    check_text(token or '', 'token')
-    listening = _listen(host, port)
-    app = _app_of(index, token, host, limits)
+    if token: check_text(token, 'token')
+    listening,app = _listen(host, port),_app_of(index, token, host, limits)
     said(_address(host, listening.getsockname()[1], token))
-    config = uvicorn.Config(
-        app, log_level='warning', timeout_keep_alive=5, timeout_graceful_shutdown=5,
-        limit_concurrency=16*limits.waiting)
+    config = uvicorn.Config(app, log_level='warning', timeout_keep_alive=5,
+        timeout_graceful_shutdown=5, limit_concurrency=16*limits.waiting)
     uvicorn.Server(config).run(sockets=[listening])

@@ -267,7 +267,8 @@ def test_refuses_arguments():
         save_model(dual(4, text_dim=3, dim=2), folder)
         file = Path(folder)/'config.json'
         config = json.loads(file.read_text())
-        for edit in ([], None, 3, config|{'model':[1]}, config|{'dim':None}, config|{'x':1}):
+        edits = {'model':[1]}, {'dim':None}, {'x':1}
+        for edit in ([], None, 3, *(config|e for e in edits)):
             file.write_text(json.dumps(edit))
             with expect_fail(ArgumentError, 'config.json'): load_model(folder)
     with expect_fail(ArgumentError, 'pool'): dual(4, 3, pool='max')
