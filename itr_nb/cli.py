@@ -16,8 +16,8 @@ from typing import Annotated
 import typer
 
 from itr_nb.verbs import (
-    AsJson,Force,index,may_write_gallery,option,say_json,search_index,serve,show,
-    write_gallery,
+    AsJson,argument,Force,given,index,may_write_gallery,option,place,say_json,search_index,serve,
+    show,write_gallery,
 )
 
 # %% ../nbs/reference/79_cli.ipynb #dca2020d
@@ -26,13 +26,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help='Image-text retrieval: train a recipe, evaluate a run, search with words or a picture.')
 
-_Data = Annotated[str, option('--data', help='[bold]emoji[/], [bold]scenes[/], [bold]hf:ID[/], '
+_Data = Annotated[str, option('--data', parser=given, metavar='DATA',
+    help='[bold]emoji[/], [bold]scenes[/], [bold]hf:ID[/], '
         '[bold]hf:DIR[/], a JSON of Karpathy or COCO, a table of captions, a precomputed '
         'folder, or '
         'a folder of images with captions.csv or captions.jsonl')]
-Images = Annotated[str, option('--images',
+Images = Annotated[str, option('--images', parser=given, metavar='FOLDER',
     help='Folder of the images that a JSON or a table names; beside it by default.')]
-_RunDir = Annotated[Path, typer.Argument(metavar='RUN', help='A folder that `itr train` wrote.')]
+_RunDir = Annotated[Path, argument('RUN', help='A folder that `itr train` wrote.')]
 _Split = Annotated[str, option('--split', help='train, val or test.')]
 Sets = Annotated[list[str], option('--set',
     help='Change a value of the recipe: KEY=VALUE, such as train.epochs=2. May be repeated.')]
@@ -89,15 +90,15 @@ def _how_of(columns:str, skip_bad:float, captions:int|None=None)->dict:
     pairs = [c.strip() for c in columns.split(',')] if columns else []
     changes_of(pairs, '--columns', 'image=Bild')
     named = dict(c.split('=', 1) for c in pairs)
-    said = dict(columns=named, skip_bad=skip_bad, captions=captions)
-    return {k:v for k,v in said.items() if v}
+    said = dict(columns=named or None, skip_bad=skip_bad or None, captions=captions)
+    return {k:v for k,v in said.items() if v is not None}
 
 @app.command()
 def train(
     recipe:Annotated[str, typer.Argument(help=_RECIPE)],
-    data:_Data='', # The recipe's own data by default
+    data:_Data=None, # The recipe's own data by default
     images:Images=None,
-    out:Annotated[Path, option('--out', help='Run folder to write; runs/RECIPE by default.')]=None,
+    out:Annotated[Path, place('--out', help='Run folder to write; runs/RECIPE by default.')]=None,
     set:Sets=[],
     resume:Annotated[
         bool, option('--resume', help='Go on where an interrupted run stopped.')]=False,
@@ -163,8 +164,8 @@ _PRECISION = 'no, or bf16 for the scores: faster, with ties where a score is rou
 
 @app.command(name='eval')
 def evaluate(
-    run:Annotated[list[Path], typer.Argument(metavar='RUN…', help=_RUNS)],
-    data:Annotated[str, option('--data', help=_OTHER)]='',
+    run:Annotated[list[Path], argument('RUN…', help=_RUNS)],
+    data:Annotated[str, option('--data', parser=given, metavar='DATA', help=_OTHER)]=None,
     images:Images=None,
     split:_Split='test',
     protocol:Annotated[
@@ -178,13 +179,13 @@ def evaluate(
     own data or on others."""
     from itr_nb import run as runs
     from itr_nb.judge.sets import BENCHMARKS
-    if data.partition(':')[0] in BENCHMARKS:
+    if data and data.partition(':')[0] in BENCHMARKS:
         if images: raise typer.BadParameter('a benchmark has its own', param_hint='--images')
         numbers,said = _one_modality(run, data)
     else:
         opened = [runs.Run.load(r) for r in run]
         report = runs.evaluate_runs(
-            opened, data or None, images, split, protocol, full, rerank, precision)
+            opened, data, images, split, protocol, full, rerank, precision)
         numbers,said = report.metrics() if full else report.metrics,str(report)
     say_json(numbers) if as_json else show(said)
 
@@ -212,10 +213,10 @@ _TEACHER = ("In place of RUN: image=NAME and text=NAME, as in a recipe's \\[teac
 @app.command()
 def encode(
     run:Annotated[
-        Path, typer.Argument(metavar='[RUN]', help='A folder that `itr train` wrote.')]=None,
-    out:Annotated[Path, option('--out', help='The safetensors file to write.')]=None,
+        Path, argument('[RUN]', help='A folder that `itr train` wrote.')]=None,
+    out:Annotated[Path, place('--out', help='The safetensors file to write.')]=None,
     teacher:Annotated[list[str], option('--teacher', help=_TEACHER)]=[],
-    data:_Data='', # The run's own data by default
+    data:_Data=None, # The run's own data by default
     images:Images=None,
     split:Annotated[str, option('--split',
         help='train, val or test; test by default, train for teachers.')]='',
@@ -230,7 +231,7 @@ def encode(
         raise typer.BadParameter('--out is needed' if run else '--data is needed')
     from itr_nb import run as runs
     if run:
-        file = runs.Run.load(run).encode(out, data or None, images, split or 'test', force)
+        file = runs.Run.load(run).encode(out, data, images, split or 'test', force)
         return show(str(file))
     if out:
         from itr_nb.run.ask import holds_teachers
@@ -254,18 +255,18 @@ _MADE_BY = 'Of an index: the run that made it, where that was moved.'
 
 @app.command()
 def search(
-    run:Annotated[Path, typer.Argument(metavar='RUN', help=_SEARCHED)],
+    run:Annotated[Path, argument('RUN', help=_SEARCHED)],
     words:Annotated[str, typer.Argument(help='What to look for.')]=None,
-    image:Annotated[Path, option('--image', help=_PICTURE)]=None,
-    data:_Data='', # The run's own data by default
+    image:Annotated[Path, place('--image', help=_PICTURE)]=None,
+    data:_Data=None, # The run's own data by default
     images:Images=None,
     split:Annotated[str, option('--split', help='Where to look: train, val, test or all.')]='all',
     k:Annotated[int, option('-k', help='How many results.')]=5,
     as_json:AsJson=False,
-    html:Annotated[Path, option('--html', help='A page of pictures to write.')]=None,
+    html:Annotated[Path, place('--html', help='A page of pictures to write.')]=None,
     inside:Annotated[str, option('--inside', help=_INSIDE)]='',
     shortlist:Annotated[int, option('--shortlist', help=_SHORTLIST)]=None,
-    made_by:Annotated[Path, option('--run', help=_MADE_BY)]=None,
+    made_by:Annotated[Path, place('--run', help=_MADE_BY)]=None,
     force:Force=False,
 ):
     "Find images by words, or captions by an image; in an index, pictures by words or a picture."
@@ -281,7 +282,7 @@ def search(
         return search_index(run, query, k, inside, shortlist, made_by, as_json, html, force)
     from itr_nb import run as runs
     may_write_gallery(html, force)
-    hits = runs.Run.load(run).search(query, k=k, split=split, spec=data or None, images=images)
+    hits = runs.Run.load(run).search(query, k=k, split=split, spec=data, images=images)
     if html: return write_gallery(hits, html)
     if as_json: return say_json([vars(h) for h in hits])
     for h in hits: show(f'{h.score:6.3f}  {h.name}')
@@ -295,7 +296,7 @@ def show_cards(
     run:_RunDir,
     words:Annotated[str, typer.Argument(help=_ASKED)]=None,
     out:Annotated[
-        Path, option('--out', help='The HTML file to write; RUN/show.html by default.')]=None,
+        Path, place('--out', help='The HTML file to write; RUN/show.html by default.')]=None,
     split:Annotated[
         str, option('--split', help='Where the images stand: train, val or test.')]='test',
     k:Annotated[int, option('-k', help='How many cards.')]=4,
@@ -328,12 +329,12 @@ _FOR = 'Also say what this recipe makes of the captions, and what its training t
 
 @app.command()
 def check(
-    data:Annotated[str, typer.Argument(metavar='DATA', help=_CHECKED)],
-    recipe:Annotated[str, option('--recipe', help=_FOR)]='',
+    data:Annotated[str, typer.Argument(parser=given, metavar='DATA', help=_CHECKED)],
+    recipe:Annotated[str, option('--recipe', parser=given, metavar='RECIPE', help=_FOR)]=None,
     images:Images=None,
     columns:Annotated[str, option('--columns', help=_COLUMNS)]='',
     set:Sets=[],
-    page:Annotated[Path, option('--html', help='Also write a page with thumbnails.')]=None,
+    page:Annotated[Path, place('--html', help='Also write a page with thumbnails.')]=None,
     force:Force=False,
     as_json:AsJson=False,
 ):
@@ -364,15 +365,26 @@ def _sentence(e:Exception)->str|None:
         e)
     if not short and type(e).__name__ not in _NAMED and not isinstance(e, OSError): return None
     said = 'the memory does not suffice; try smaller batches' if short else f'{e}'
+    if getattr(e, 'strerror', None): # Of the system, without its number
+        said = ': '.join(str(x) for x in (e.filename, e.strerror) if x is not None)
     notes = ''.join(f', {n}' for n in getattr(e, '__notes__', ()))
     return plain_text(f'itr: {said}{notes}').replace('\n', ' ')
+
+def _flush():
+    "Write what is left of the output, so that a full disk is met here and not when Python ends"
+    try: sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 def main():
     "Entry point of `itr`"
     os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')
-    try: app()
+    try:
+        try: app()
+        finally: _flush()
     except KeyboardInterrupt: sys.exit(130)
     except Exception as e:
         if (said := _sentence(e)) is None: raise

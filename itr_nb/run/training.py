@@ -105,7 +105,8 @@ def _said(found:Claim, run:Run)->list[str]:
     lines += [f'left out, {k}: {len(v)}, such as {v[:3]}' for k,v in faults.items()]
     for f in quick(run.pictures, run.inputs.texts):
         if f.kind!='language' or run.inputs.texts.kind!='frozen': # These have said it already
-            lines.append(plain_text(f'{f.kind}: {f.said}: {some(f.names, 3)}'))
+            named = f': {some(f.names, 3)}' if f.names else ''
+            lines.append(plain_text(f'{f.kind}: {f.said}{named}'))
     return lines
 
 def _callbacks(run:Run, progress:bool)->list:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 import typer
 from itr_nb.verbs import (
-    AsJson,Force,index,may_write_gallery,option,say_json,search_index,serve,show,
-    write_gallery,
+    AsJson,argument,Force,given,index,may_write_gallery,option,place,say_json,search_index,serve,
+    show,write_gallery,
 )
-import contextlib,io,re,shutil,tempfile
+import contextlib,io,re,shutil,subprocess,tempfile
 from fastcore.test import *
 import torch
 from PIL import Image
@@ -240,6 +240,21 @@ def test_exit_codes():
     test_eq(shell('fly')[0], 2)
     test_eq(shell('recipes'), (0, ''))
 
+def test_what_a_shell_left_empty():
+    for args in (
+        ('eval', ''), ('index', 'run', ''), ('show', ' '), ('check', ''), ('serve', ''),
+        ('search', 'run', 'a cat', '--data', ''), ('train', 'dual-photos', '--out', ''),
+        ('train', 'dual-photos', '--images', '')):
+        code,said = itr(*args)
+        test_eq(code, 2)
+        assert 'got nothing' in plain(said), args
+
+def test_numbers_that_mean_nothing():
+    with tempfile.TemporaryDirectory() as d:
+        plan = 'train', 'dual-photos', '--dry-run', '--data', shapes_folder(d)
+        for o in ('--captions=0', '--captions=-1', '--skip-bad=1', '--skip-bad=nan'):
+            test_eq(shell(*plan, o)[0], 1)
+
 def test_a_bug_keeps_its_traceback():
     import itr_nb.run as runs
     def broken(*a, **k): raise ValueError('a bug')
@@ -254,7 +269,8 @@ def test_errors_that_are_no_bugs():
     full = OSError(28, 'No space left on device', 'x')
     nan = FloatingPointError('loss not finite in triplet')
     nan.add_note('in step 3')
-    for e,says in ((full, 'No space'), (nan, 'not finite in triplet, in step 3'),
+    for e,says in ((full, 'itr: x: No space left'), (OSError(28, 'No space'), 'itr: No space'),
+        (nan, 'not finite in triplet, in step 3'),
         (MemoryError(), 'memory'), (torch.OutOfMemoryError('x'), 'memory'),
         (RuntimeError('[enforce fail] DefaultCPUAllocator: out of memory'), 'memory'),
         (ImportError("pip install 'itr_nb[search]'"), 'pip install')):
@@ -263,6 +279,14 @@ def test_errors_that_are_no_bugs():
         try: code,said = shell('eval', 'x')
         finally: runs.Run.load = old
         assert code==1 and says in said and len(said.splitlines())==1, said
+
+def test_a_full_disk_under_the_output():
+    if not Path('/dev/full').exists(): return
+    with open('/dev/full', 'w') as full:
+        done = subprocess.run(
+            [sys.executable, '-m', 'itr_nb', 'recipes'], stdout=full, stderr=subprocess.PIPE,
+            text=True)
+    test_eq((done.returncode, done.stderr.strip()), (1, 'itr: No space left on device'))
 
 def test_what_is_printed_is_text():
     out = io.StringIO()
