@@ -121,14 +121,6 @@ def _callbacks(run:Run, progress:bool)->list:
         callbacks += [BestSnapshotCB(best), OverfitAlarmCB()]
     return callbacks
 
-def _warn_last_epoch(run:Run):
-    "Say that no epoch can be chosen, and what to do about it"
-    n = len(run.pictures['train'].images)
-    warnings.warn(
-        f'{run.spec}: no validation split, and none is made of {n} training images (from {ENOUGH} '
-        'on a tenth is kept for it): the last epoch is kept, not the best. To choose among epochs, '
-        'mark some images as val; to do without, take linear-photos, which has no epochs')
-
 def _begin(run:Run, found:Claim, words:dict|None):
     "Make the folder of a run that stands, or say anew what one is that goes on"
     report,file = run.folder/'report.json',run.folder/'recipe.toml'
@@ -159,6 +151,15 @@ def _finish(
         run.sheet(run.folder/'sheet.png', split)
         run.card(run.folder/'card.html', split=split)
     seal(run.folder)
+
+# %% ../../nbs/reference/77_training.ipynb #5eed0201
+def _warn_last_epoch(run:Run):
+    "Say that no epoch can be chosen, and what to do about it"
+    n = len(run.pictures['train'].images)
+    warnings.warn(
+        f'{run.spec}: no validation split, and none is made of {n} training images (from {ENOUGH} '
+        'on a tenth is kept for it): the last epoch is kept, not the best. To choose among epochs, '
+        'mark some images as val; to do without, take linear-photos, which has no epochs')
 
 # %% ../../nbs/reference/77_training.ipynb #f00eb148
 def train(

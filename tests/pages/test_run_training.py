@@ -286,7 +286,8 @@ def test_a_warm_up_that_never_ends_is_said():
 def test_no_validation_is_said():
     with tempfile.TemporaryDirectory() as d:
         data = photographs(f'{d}/a')
-        rows = [f'p{k}.png,shade number {k},{"test" if k>7 else "train"}' for k in range(10)]
+        split = lambda k: 'train' if k<8 else 'test'
+        rows = [f'p{k}.png,shade number {k},{split(k)}' for k in range(10)]
         (data/'captions.csv').write_text('\n'.join(['image,caption,split', *rows]))
         def said(out, recipe='dual-photos', changes={}):
             with warnings.catch_warnings(record=True) as w:
