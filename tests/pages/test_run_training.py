@@ -283,6 +283,19 @@ def test_a_warm_up_that_never_ends_is_said():
             return [l for l in _said(found, run) if 'never reaches' in l]
         test_eq([len(said(warmup=w)) for w in (0., .5, 1., 2., 9.)], [0, 0, 0, 1, 1])
 
+def test_equals_are_taught_and_said():
+    with tempfile.TemporaryDirectory() as d:
+        data = photographs(f'{d}/a')
+        split = lambda k: 'train' if k<6 else 'test'
+        rows = [f'p{k}.png,shade number {k//2},{split(k)}' for k in range(10)]
+        (data/'captions.csv').write_text('\n'.join(['image,caption,split', *rows]))
+        plain,taught = (fast_run(data, name, {'train.equals':on})
+            for name,on in (('plain', False), ('taught', True)))
+        test_ne(*(r.model.image_encoder.fc.weight.tolist() for r in (plain, taught)))
+        report = read_json(taught.folder/'report.json')
+        assert "4 captions equal another image's" in report['protocol']
+        assert report['equal']['rsum']>report['rows']['dual-photos']['rsum']
+
 def test_no_validation_is_said():
     with tempfile.TemporaryDirectory() as d:
         data = photographs(f'{d}/a')
@@ -301,19 +314,6 @@ def test_no_validation_is_said():
         (data/'captions.csv').write_text('\n'.join([
             'image,caption,split', *(r.replace('7,train', '7,val') for r in rows)]))
         test_eq(said('named'), [])
-
-def test_equals_are_taught_and_said():
-    with tempfile.TemporaryDirectory() as d:
-        data = photographs(f'{d}/a')
-        split = lambda k: 'train' if k<6 else 'test'
-        rows = [f'p{k}.png,shade number {k//2},{split(k)}' for k in range(10)]
-        (data/'captions.csv').write_text('\n'.join(['image,caption,split', *rows]))
-        plain,taught = (fast_run(data, name, {'train.equals':on})
-            for name,on in (('plain', False), ('taught', True)))
-        test_ne(*(r.model.image_encoder.fc.weight.tolist() for r in (plain, taught)))
-        report = read_json(taught.folder/'report.json')
-        assert "4 captions equal another image's" in report['protocol']
-        assert report['equal']['rsum']>report['rows']['dual-photos']['rsum']
 
 def test_soft_labels():
     with tempfile.TemporaryDirectory() as d:
