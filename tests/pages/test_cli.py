@@ -20,7 +20,7 @@ from itr_nb.run import Index,Run,train as train_run
 from itr_nb.score.kernels import onednn
 from itr_nb.cli import app as program
 
-def first(f): return ' '.join(f.__doc__.split()).split('. ')[0].rstrip('.')
+def first(f): return re.split('[.:;]', ' '.join(f.__doc__.split()))[0]
 
 def help_of(verb):
     return CliRunner().invoke(program, [verb, '--help'], prog_name='itr').output
