@@ -38,8 +38,8 @@ _Split = Annotated[str, option('--split', help='train, val or test.')]
 Sets = Annotated[list[str], option('--set',
     help='Change a value of the recipe: KEY=VALUE, such as train.epochs=2. May be repeated.')]
 
-app.command()(index)
-app.command()(serve)
+for verb in (index, serve):
+    app.command()(verb)
 
 # %% ../nbs/reference/79_cli.ipynb #7f4c9751
 _ONEDNN = ("On a CPU, multiply with oneDNN's kernels in place of MKL's, where they keep float32: "

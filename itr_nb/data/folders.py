@@ -1,4 +1,4 @@
-"""Pictures and a file of captions beside them, in the layouts that people have, become caption pairs
+"""The data format: pictures and a file of captions beside them, in the layouts that people have, become caption pairs
 
 Docs: https://itr-nb.github.io/itr_nb/reference/folders.html.md"""
 

@@ -18,14 +18,12 @@ from typer.testing import CliRunner
 from itr_nb.recipe import load_recipe
 from itr_nb.run import Index,Run,train as train_run
 from itr_nb.score.kernels import onednn
+from itr_nb.cli import app as program
 
-def traceback_lines():
-    err = io.StringIO()
-    with contextlib.redirect_stderr(err):
-        try: open('no/such/run/data.json')
-        except OSError:
-            import traceback; traceback.print_exc()
-    return err.getvalue().splitlines()
+def first(f): return re.split('[.:;]', ' '.join(f.__doc__.split()))[0]
+
+def help_of(verb):
+    return CliRunner().invoke(program, [verb, '--help'], prog_name='itr').output
 
 def itr(*args):
     out = CliRunner().invoke(app, [str(a) for a in args], catch_exceptions=False)
