@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 import typer
 from itr_nb.verbs import (
-    AsJson,argument,Force,given,index,may_write_gallery,option,place,say_json,search_index,serve,
-    show,write_gallery,
+    AsJson,argument,changes_of,Force,given,index,may_write_gallery,option,place,say_json,
+    search_index,serve,show,table,write_gallery,
 )
 import contextlib,io,re,shutil,subprocess,tempfile
 from fastcore.test import *
@@ -200,22 +200,13 @@ def test_onednn():
         test_eq(same.evaluate().metrics, json.loads(said.split('\n')[0]))
         assert 'oneDNN' in itr('--onednn', 'recipes')[1]
 
-def test_changes_of():
-    test_eq(
-        changes_of(['a.b=1', 'a.c=2.5', 'a.d=true', 'a.e=gru', 'a.f=[1,2]', 'a.g=x=y']),
-        {'a.b':1, 'a.c':2.5, 'a.d':True, 'a.e':'gru', 'a.f':[1,2], 'a.g':'x=y'})
-    test_fail(
-        lambda: changes_of(['image'], '--teacher', 'image=x'),
-        contains='such as image=x')
-    with expect_fail(contains='a value that JSON can hold'):
-        changes_of(['a.b='+'9'*5000])
-
 def plain(text): return re.sub(r'[─╭╮╰╯│]+', ' ', re.sub(r'\x1b\[[0-9;]*m', '', text))
 
 def test_help_names_its_options():
     for verb,options in dict(train=('--data','--images','--out','--set','--resume',
         '--overwrite'), eval=('--data','--split','--protocol','--precision','--json'),
             index=('--out', '--forget', '--json'),
+            table=('--out', '--seeds', '--make', '--set', '--json'),
             serve=('--host', '--port', '--token'), encode=(
                 '--out', '--split', '--teacher'), search=(
                     '--image', '-k', '--json', '--html', '--inside'), check=(
