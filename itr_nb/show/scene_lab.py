@@ -79,7 +79,8 @@ def _start(start:Mapping, data:dict)->dict:
         if not (x.min()>=0 and x.max()<=most):
             raise ArgumentError(f'start {key}', f'numbers from 0 to {most}', start[key])
     if start['ground'] not in dict(data['grounds']):
-        raise ArgumentError('start ground', f'one of {list(dict(data["grounds"]))}', start['ground'])
+        known = [name for name,_ in data['grounds']]
+        raise ArgumentError('start ground', f'one of {known}', start['ground'])
     return {k:start[k] for k in ('draw','side','at','ground','sentence','word')}
 
 def _check_sentences(sentences:Sequence[str], words:Sequence[str]):

@@ -29,7 +29,8 @@ def toy_model(kind):
 
 def toy():
     "Arguments of a lab"
-    things = [dict(noun=n, category='light', colour='', size=[30,20]) for n in ('moon','sun')]
+    rest = dict(category='light', colour='', size=[30,20])
+    things = [dict(rest, noun=n) for n in ('moon','sun')]
     return dict(
         models=dict(saf=toy_model('SAF'), sgr=toy_model('SGR')),
         pictures=[square('#8894a6'), square('#e0b040')], drawings=things,
