@@ -10,6 +10,8 @@ from itr_nb.sgraf.joint import JointScorer
 from itr_nb.sgraf.model import sgraf
 from itr_nb.sgraf.scorer import SGRAFScorer
 from itr_nb.show.board import board_rows,leaderboard
+from itr_nb.sgraf.scene_lab import scene_parts
+from itr_nb.show.scene_lab import scene_lab
 from fastcore.test import *
 
 def hinges(S, margin=.2):
