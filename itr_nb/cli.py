@@ -38,7 +38,7 @@ _Split = Annotated[str, option('--split', help='train, val or test.')]
 Sets = Annotated[list[str], option('--set',
     help='Change a value of the recipe: KEY=VALUE, such as train.epochs=2. May be repeated.')]
 
-for verb in (index, serve):
+for verb in (index, serve, table):
     app.command()(verb)
 
 # %% ../nbs/reference/79_cli.ipynb #7f4c9751

@@ -258,7 +258,8 @@ def test_errors_that_are_no_bugs():
     full = OSError(28, 'No space left on device', 'x')
     nan = FloatingPointError('loss not finite in triplet')
     nan.add_note('in step 3')
-    for e,says in ((full, 'itr: x: No space left'), (OSError(28, 'No space'), 'itr: No space'),
+    for e,says in (
+        (full, 'itr: x: No space left'), (OSError(28, 'No space'), 'itr: No space'),
         (nan, 'not finite in triplet, in step 3'),
         (MemoryError(), 'memory'), (torch.OutOfMemoryError('x'), 'memory'),
         (RuntimeError('[enforce fail] DefaultCPUAllocator: out of memory'), 'memory'),
@@ -273,8 +274,8 @@ def test_a_full_disk_under_the_output():
     if not Path('/dev/full').exists(): return
     with open('/dev/full', 'w') as full:
         done = subprocess.run(
-            [sys.executable, '-m', 'itr_nb', 'recipes'], stdout=full, stderr=subprocess.PIPE,
-            text=True)
+            [sys.executable, '-m', 'itr_nb', 'recipes'], stdout=full,
+            stderr=subprocess.PIPE, text=True)
     test_eq((done.returncode, done.stderr.strip()), (1, 'itr: No space left on device'))
 
 def test_what_is_printed_is_text():

@@ -198,10 +198,12 @@ def test_feature_files_that_are_none():
         for head in (b'{', b"{'descr': x", b'[' * 99, b'\xff\xfe', b"{'shape': 10**9}"):
             size = (len(head)+1).to_bytes(2, 'little')
             bad.write_bytes(b'\x93NUMPY\x01\x00'+size+head+b'\n')
-            with expect_fail(ArgumentError, 'bad.npy: expected a .npy file'): FeatureRows(bad)
+            with expect_fail(ArgumentError, 'bad.npy: expected a .npy file'):
+                FeatureRows(bad)
         for shape in ((3,0,5), (3,4,0), (3,0)):
             np.save(bad, np.ones(shape, dtype=np.float32))
-            with expect_fail(ArgumentError, 'an array (n r f) or (n f)'): FeatureRows(bad)
+            with expect_fail(ArgumentError, 'an array (n r f) or (n f)'):
+                FeatureRows(bad)
 
 def tiny_pairs(n=4, **kw):
     caps = [t for _,s,c in tiny(n) for t in shape_captions(s, c)]

@@ -111,7 +111,8 @@ def test_read_karpathy():
                 read_karpathy(f, captions_per_image=bad)
         for bad in (3, [], b'\0', float('nan')):
             with expect_fail(ArgumentError, 'images'): read_karpathy(f, images=bad)
-            with expect_fail(ArgumentError, 'skip_bad'): read_karpathy(f, skip_bad=bad or '')
+            with expect_fail(ArgumentError, 'skip_bad'):
+                read_karpathy(f, skip_bad=bad or '')
         test_eq(
             (
                 len(five), len(five.captions_of(0)),

@@ -104,7 +104,8 @@ def test_captions_in():
     for text in ('[sic] a dog', '[red]', '[1, 2]', '{x}', "['a'] and more", 'a nan',
         "{'a': 1}"):
         test_eq(got(text), [text])
-    for text in ('nan', ' NaN ', 'None', 'null', '<NA>', '[]', '{}'): test_eq(got(text), [''])
+    for text in ('nan', ' NaN ', 'None', 'null', '<NA>', '[]', '{}'):
+        test_eq(got(text), [''])
     test_eq((got(None), got(''), got({'caption':'x', 'id':1})), ([], [''], ['x']))
     for bad in (5, [5], True, {'tokens':['a']}, {}, [{'id':1}], 1.5):
         with expect_fail(ArgumentError, 'line 3: expected a caption'): got(bad)

@@ -56,7 +56,8 @@ def test_a_full_disk_is_named():
                     raise e
             try:
                 with atomic_path(file): raise e
-            except OSError as said: test_eq((said.errno, said.filename), (28, str(file)))
+            except OSError as said:
+                test_eq((said.errno, said.filename), (28, str(file)))
             test_eq(os.listdir(d), [])
         with expect_fail(RustError, 'a bug'):
             with atomic_path(file): raise RustError('a bug')

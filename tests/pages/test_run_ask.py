@@ -66,7 +66,8 @@ def test_search():
             for j,c in enumerate(p.captions)}
         test_eq({(h.split, h.row, h.name) for h in found}, want)
         with expect_fail(ArgumentError, 'some words'): run.search('  ')
-        with expect_fail(ArgumentError, 'without half characters'): run.search('a \udcff')
+        with expect_fail(ArgumentError, 'without half characters'):
+            run.search('a \udcff')
         test_eq(hits[0].file, str(Path(d)/'data'/hits[0].name))
         for h in found[:3]:
             p = run.pictures[h.split]
