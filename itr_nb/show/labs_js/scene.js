@@ -217,7 +217,7 @@ function sceneFields(data) {
     {key:'ground', label:'background', start:start.ground, options:data.grounds.map(([key]) => [key, key])},
     {key:'model', label:'where words look, as seen by', start:'saf',
       options:[['saf', 'SAF'], ['sgr', 'SGR']]},
-    {key:'step', label:'edges of step', start:data.models.sgr.steps-1,
+    {key:'step', label:'edges of step', start:0,
       options:range(data.models.sgr.steps).map(k => [k, String(k+1)])}];
 }
 
