@@ -156,9 +156,12 @@ def with_own_heads(
 
 # %% ../nbs/road/12_model.ipynb #2a7b6a55
 def _check_sizes(name:str, given:dict):
-    "Refuse a `dim`, an `…_dim` or an `…_size` that counts nothing, `ArgumentError`"
+    "Refuse a `dim` or a `size` that counts nothing, and more `layers` than a model can have"
     for k,n in given.items():
-        if k.split('_')[-1] not in ('dim', 'size') or n is None: continue
+        kind = k.split('_')[-1]
+        if kind in ('layers', 'steps') and isinstance(n, int) and n>1000:
+            raise ArgumentError(f'{k} of {name}', 'at most 1,000', n)
+        if kind not in ('dim', 'size') or n is None: continue
         if not isinstance(n, int) or isinstance(n, bool) or n<1:
             raise ArgumentError(f'{k} of {name}', 'a whole number, 1 or more', n)
 
@@ -247,9 +250,9 @@ def _config_in(folder:Path)->dict:
         expected = 'one that save_model wrote (load_released reads a checkpoint of released code)'
         raise ArgumentError('folder', expected, str(folder))
     if not file.is_file(): raise FileNotFoundError(f'{file}: no model was saved in this folder')
-    config = read_json(file)
+    config = read_json(file, dict)
     kind,package = config.get('model'),config.pop('package', None)
-    if kind not in MODELS:
+    if not isinstance(kind, str) or kind not in MODELS:
         hint = f', or {package} imported first, which registers it' if package else ''
         raise ArgumentError(f'{file} model', nearest(kind, MODELS)+hint, kind)
     return config
@@ -267,7 +270,10 @@ def load_model(
     if not weights.is_file():
         why = 'was the training run stopped before its first snapshot?'
         raise FileNotFoundError(f'{weights}: no weights here; {why}')
-    model = MODELS[kind](**config)
-    if own is not None: with_own_heads(model, **own)
+    try:
+        model = MODELS[kind](**config)
+        if own is not None: with_own_heads(model, **own)
+    except (TypeError, RuntimeError) as e:
+        raise ArgumentError(str(folder/'config.json'), f'arguments of {kind}', str(e)) from e
     load_weights(model, weights)
     return model.eval()

@@ -16,11 +16,12 @@ from itr_nb.sgraf.attention import attention_weights,cross_attention
 from itr_nb.sgraf.saf import SAF
 from itr_nb.sgraf.sgr import GraphStep
 from itr_nb.show.labs import attention_lab,band_lab,filter_lab,gate_lab,graph_lab,_PRESETS,save_labs,score_lab
+from itr_nb.show.search_lab import search_lab,_search_data,WordSearch
 
 pytestmark = pytest.mark.xdist_group('site') # one browser for these files
 
 settings,tolerance = 200,1e-4 # Random settings a lab; relative to the largest number of a result
-kinds = 'score','attention','filter','graph','band','gate'
+kinds = 'score','attention','filter','graph','band','gate','search'
 
 def lots(seed): return torch.Generator().manual_seed(seed)
 def unit(*shape, g): return F.normalize(torch.randn(*shape, generator=g, dtype=torch.double), dim=-1)
@@ -34,6 +35,19 @@ def some_step(dim, g):
 
 def some_nodes(g): return unit(3, 5, 6, g=g)
 
+def some_search(g, words=('old','<b>','sour','lemon','Σίγμα','été','n2o')):
+    "A few words and pictures with random vectors, rounded as a page has them"
+    words = [w.strip('<>').lower() for w in words]
+    n,d = pick(g, (1,9,14)),pick(g, (2,7))
+    x = [torch.randn(k, d, generator=g) for k in (len(words)+1, n)]
+    rarity,seen = torch.rand(len(words), generator=g)*6,torch.rand(n, generator=g)<.5
+    return WordSearch(words, rarity, *x, [f'<b>{k}' for k in range(n)], seen).rounded()
+
+def some_text(g, words):
+    "Known words, unknown ones, and what people type between them"
+    asked = [pick(g, [*words, 'zzz', 'Lemon', 'OLD', 'ﬁ', 'É', '💩', 'x²', '__proto__', 'constructor', 'NaN']) for _ in range(pick(g, range(1, 7)))]
+    return ''.join(w+pick(g, [' ', ', ', '~', '-', '\t', '<', '\u200b', '_']) for w in asked)
+
 def lab_of(kind):
     "A lab with little in it"
     g = lots(9)
@@ -46,7 +60,13 @@ def lab_of(kind):
         attention=lambda: attention_lab(picture, words, V, T, boxes, names),
         filter=lambda: filter_lab(words, x, torch.rand(3, 5, generator=g), w, .2, names, [picture]*3),
         graph=lambda: graph_lab(words, x, [some_step(6, g).float() for _ in range(2)], w, .1, names),
-        band=band_lab, gate=gate_lab)[kind]()
+        band=band_lab, gate=gate_lab, search=lambda: small_search(picture))[kind]()
+
+def small_search(picture):
+    "Three words and two drawings; the second was not trained with"
+    table,seen = torch.tensor([[1.,0.], [0.,1.], [.2,.2], [.1,.1]]),torch.tensor([True,False])
+    s = WordSearch(['lemon','shoe','old'], torch.tensor([2.,2.,.5]), table, torch.tensor([[1.,.1], [.1,1.]]), ['<b>lemon</b>','a shoe'], seen)
+    return search_lab(s, [picture]*2, 'an old lemon', ['lemon','<b>','shoe'])
 
 @pytest.fixture(scope='module')
 def labs(): return [lab_of(k) for k in kinds]
@@ -159,6 +179,16 @@ def gate_case(g):
     gated = GATES[state['form']](state['gate'], s, common)
     return {},state|dict(style=s[0].tolist(), units=u.flatten().tolist()),dict(weights=weights, common=common, gated=gated)
 
+def found_by(s, query, gallery):
+    "What the page has to find, in numbers"
+    hits = s.search(query, unseen=gallery=='new')
+    return dict(scores=torch.tensor([x for _,x in hits]), rows=torch.tensor([r for r,_ in hits]))
+
+def search_case(g):
+    s,gallery = some_search(g),pick(g, ('all','new'))
+    state = dict(query=some_text(g, s.words), gallery=gallery)
+    return _search_data(s),state,found_by(s, **state)
+
 def off(got, want):
     "Largest difference of two results, relative to the largest number of the right one"
     want = torch.as_tensor(want).detach().double().flatten()
@@ -179,6 +209,19 @@ def test_the_page_computes_what_the_package_computes(kind, page):
             assert d<=tolerance, f'{k} is {got[k]}, not {v}, at {state}'
             worst[k] = max(worst.get(k, 0), d)
     print(kind, {k:f'{d:.1e}' for k,d in worst.items()})
+
+def test_the_packaged_search_finds_in_the_page_what_it_finds_in_python(page):
+    g,s = lots(7),WordSearch.load()
+    states = [dict(query=some_text(g, [pick(g, s.words) for _ in range(8)]), gallery=pick(g, ('all','new'))) for _ in range(settings)]
+    found = page.evaluate('([data, states]) => states.map(state => itrLabs.search(data, state))', [_search_data(s), states])
+    worst = 0
+    for got,state in zip(found, states):
+        want = found_by(s, **state)
+        worst = max(worst, off(got['scores'], want['scores']))
+        assert worst<=tolerance and got['unknown']==s.unknown(state['query']), state
+        assert torch.tensor(got['rows']).equal(want['rows']) or len(got['scores'])>1 and want['scores'].diff().abs().min()<1e-6, state
+    assert sum(bool(f['rows']) for f in found)>settings/2
+    print(f'packaged search: {worst:.1e}')
 
 # What a reader does
 
@@ -244,6 +287,35 @@ def test_dragging_a_cell_moves_its_score(page):
     page.mouse.up()
     assert abs(float(cell(page, 1, 3).input_value())-.4)<.02
 
+def words(page): return lab(page, 'search').get_by_role('textbox', name='words')
+def shown(page): return [x.inner_text() for x in lab(page, 'search').locator('figcaption').all() if x.is_visible()]
+
+def test_typing_words_finds_drawings(page):
+    assert shown(page)[0].endswith('<b>lemon</b>') and 'Nobody trained this word: “an”' in said(page, 'search')
+    words(page).fill('a SHOE')
+    assert 'a shoe' in shown(page)[0] and '(never trained)' in shown(page)[0]
+    assert lab(page, 'search').locator('.l-found img').first.get_attribute('alt')=='a shoe'
+    lab(page, 'search').get_by_role('button', name='never trained').press('Enter')
+    assert len(shown(page))==1
+    lab(page, 'search').get_by_role('button', name='Reset').click()
+    assert len(shown(page))==2 and words(page).input_value()=='an old lemon'
+
+@pytest.mark.parametrize('text,answer', [
+    ('', 'No word stands in the box'), (' \t?!… ', 'No word stands in the box'), ('NaN', 'Nobody trained this word: “nan”'),
+    ('<img src=x onerror=alert(1)> <b>', 'Nobody trained these words: “img”'), ('zzz le', 'begin so: lemon'), ('x'*10_000, 'No trained word is left'),
+    ('__proto__ constructor', 'Nobody trained these words'), ('\ud800 \u202e💩', 'No word stands in the box')])
+def test_a_search_for_nothing_is_answered_by_a_sentence(page, text, answer):
+    words(page).evaluate('(box, text) => { box.value = text; box.dispatchEvent(new Event("input", {bubbles:true})) }', text)
+    assert answer in said(page, 'search') and shown(page)==[] and lab(page, 'search').locator('img[src=x]').count()==0
+    assert wrong(page, 'search').startswith('Only the first 200 characters')==(len(text)>200)
+
+def test_words_live_in_the_address(file, chromium, page):
+    words(page).fill('shoe ~ & =%7E <b> née')
+    page.wait_for_timeout(300)
+    again = opened(chromium, file, '?'+page.url.partition('?')[2])
+    assert said(again, 'search')==said(page, 'search') and shown(again)==shown(page) and not wrong(again, 'search')
+    again.context.close()
+
 @pytest.mark.parametrize('kind,name', [('band','point 1'), ('gate','style')])
 def test_points_are_moved_by_mouse_and_keys(page, kind, name):
     point = lab(page, kind).get_by_label(name, exact=True)
@@ -307,7 +379,7 @@ def test_touch_moves_a_slider_and_a_button(file, chromium):
 
 def test_without_scripts_the_picture_stays(file, chromium):
     page = opened(chromium, file, java_script_enabled=False)
-    assert page.locator('.l-still').count()==7 and page.locator('.l-still').first.is_visible()
+    assert page.locator('.l-still').count()==8 and page.locator('.l-still').first.is_visible()
     page.context.close()
 
 def test_print_is_grey(file, chromium):
@@ -316,6 +388,10 @@ def test_print_is_grey(file, chromium):
     colours = page.evaluate("getComputedStyle(document.querySelector('.itr-lab')).getPropertyValue('--right')+getComputedStyle(document.querySelector('.itr-lab')).getPropertyValue('--tint')")
     assert colours.replace(' ', '')=='#00090,90,90'
     page.context.close()
+
+def test_the_built_in_search_lab_is_under_three_megabytes():
+    lab = search_lab()
+    assert len(lab._repr_html_().encode())<3_000_000 and 'Google, Apache-2.0' in lab.credit
 
 def test_labs_are_small(labs):
     for one in labs: assert len(one._repr_html_().encode())<400_000

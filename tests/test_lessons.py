@@ -3,7 +3,7 @@ import ast,re,tomllib
 from types import SimpleNamespace
 
 import pytest
-from tools.course import before_proof,folded,line_count,lessons,made,solutions,word_count,write_course
+from tools.course import before_proof,folded,line_count,lessons,made,minutes,solutions,word_count,words_a_minute,words_of_outputs,write_course
 from tools.pages import nbs,pages,root
 
 package = root/'itr_nb'
@@ -113,3 +113,19 @@ def page_of(*cells):
     (nothing_leads_elsewhere, ['What comes next is hard.'], ['- Next: [this](a.ipynb)'])])
 def test_a_breach_is_noticed(rule, good, bad):
     assert not list(rule(page_of(*good))) and list(rule(page_of(*bad)))
+
+def test_minutes_are_those_of_what_is_seen():
+    "Printed tables count, no cell more than a minute; imports and folded code do not"
+    page = page_of('word '*words_a_minute, 'x = 1\n'*20)
+    assert minutes(page)==2
+    cell = page.nb.cells[1]
+    cell.outputs = [dict(output_type='execute_result', data={'text/markdown':'| a | 1.5 |\n|---|---:|\n| b | −2 |', 'text/plain':'…'})]
+    assert words_of_outputs(page)==4 and minutes(page)==3
+    cell.outputs = [dict(output_type='stream', text='word '*999)]
+    assert words_of_outputs(page)==words_a_minute
+    cell.outputs = [dict(output_type='display_data', data={'image/png':'', 'text/plain':'a figure'})]
+    assert words_of_outputs(page)==0
+    cell.source,cell.outputs = 'import torch\nfrom torch import nn',[]
+    assert line_count(page)==0 and minutes(page)==1
+    cell.source,cell.directives = 'x = 1',{'code-fold':'true'}
+    assert line_count(page)==0

@@ -1,5 +1,5 @@
 "The tools that make things from notebooks, on a notebook of a few cells; and the state in which a test begins"
-import base64,os,subprocess,sys
+import ast,base64,os,subprocess,sys
 
 from common import root
 from fastcore.nbio import mk_cell,new_nb,write_nb
@@ -50,21 +50,44 @@ def test_headings_of_exported_code():
     assert (root/'itr_nb'/'losses'/'triplet.py').read_text().splitlines()[line-1].startswith('def triplet_loss(')
     assert '<span id="other"></span>' in cell.source and cell.source.endswith('### triplet_loss')
 
+home_of_site = doc_procs.addresses()['core'].removesuffix('reference/core.html')
+
 def test_names_lead_to_the_right_page():
-    "A module's name where a page is meant, a function that the reader has met; no argument that is called like a later page's function"
-    home = doc_procs.addresses()['core'].removesuffix('reference/core.html')
-    links = lambda text,module: doc_procs.link_names(text, module).replace(home, '')
+    "A module's name where a page is meant, a function that no argument or setting is called like"
+    links = lambda text,module: doc_procs.link_names(text, module, {}).replace(home_of_site, '')
     for text,module,want in (('as in `losses.triplet`', None, 'as in [`losses.triplet`](road/triplet.html)'),
             ('the pages `model` and `recipe` rank', 'sgraf.saf', 'the pages [`model`](road/model.html) and [`recipe`](reference/recipe.html) rank'),
             ('- Before: `core`. Next: `recipe`', 'sgraf.saf', '- Before: [`core`](reference/core.html). Next: [`recipe`](reference/recipe.html)'),
             ('the `model` and its `recipe`', 'sgraf.saf', 'the `model` and its `recipe`'),
-            ('`road/04_triplet`, `sgraf/07_paper` and `index`', None, '[`road/04_triplet`](road/triplet.html), [`sgraf/07_paper`](sgraf/paper.html) and [`index`](reference/verbs.html#index)'),
-            ('what `ranks` counts', None, 'what [`ranks`](road/ranks.html#ranks) counts'),
+            ('`road/04_triplet`, `sgraf/07_paper` and `index`', None, '[`road/04_triplet`](road/triplet.html), [`sgraf/07_paper`](sgraf/paper.html) and `index`'),
+            ('what `ranks`, `loss`, `head`, `train` and `cosine` are', None, 'what `ranks`, `loss`, `head`, `train` and `cosine` are'),
             ('`clip` bounds, `clip()` builds', 'sgraf.attention', '`clip` bounds, [`clip()`](cusa/clip.html#clip) builds'),
-            ('`cosine` and `SGR`', 'show.cards', '[`cosine`](road/pixels_and_words.html#cosine) and [`SGR`](sgraf/sgr.html#sgr)'),
+            ('`l2norm` and `SGR`', 'show.cards', '[`l2norm`](reference/core.html#l2norm) and [`SGR`](sgraf/sgr.html#sgr)'),
+            ('`sgraf` of a later page', 'losses.triplet', '`sgraf` of a later page'),
             ('[`SGR`](#here), ``SGR``', 'show.cards', '[`SGR`](#here), ``SGR``'),
             ('a\n\n```\n`SGR`\n```\n\n    `SGR`\n', 'show.cards', 'a\n\n```\n`SGR`\n```\n\n    `SGR`\n')):
         assert links(text, module)==want
+
+def test_what_a_page_defines_or_imports_leads_there(tmp_path, monkeypatch):
+    "Even where an argument is called the same; a function of the page alone leads nowhere"
+    nb = page_of(tmp_path, '# X', 'from itr_nb.run import train\nfrom itr_nb.cusa.clip import clip as tuned\ndef pooled(): pass\ndef judge(): pass').nb
+    for c in nb.cells: c.parsed_ = lambda c=c: ast.parse(c.source).body
+    nb.path_ = str(root/'nbs'/'05_x.ipynb')
+    hand = {k:v and v.replace(home_of_site, '') for k,v in doc_procs.at_hand(nb).items()}
+    assert hand==dict(train='reference/training.html#train', tuned='cusa/clip.html#clip', pooled=None, judge=None)
+    assert doc_procs.link_names('`train`, `judge`, `clip`', None, hand)=='[`train`](reference/training.html#train), `judge`, `clip`'
+
+def test_cells_on_the_site_by_one_rule():
+    "Imports and the code of figures are folded, whatever their marks; a cell whose output was kept says so"
+    def shown(source, **marks):
+        cell = mk_cell(source)
+        cell.outputs,cell.directives_,cell.parsed_ = [],marks,lambda: ast.parse(source).body
+        return [c.source for c in doc_procs.shown(cell, None)]
+    for marks in ({}, dict(hide=''), dict(export=''), dict(slow='')):
+        assert shown('import torch', **marks)==['#| code-fold: true\n#| code-summary: "Imports: the code below needs them"\nimport torch']
+    assert shown('x = 1')==['x = 1'] and shown('import torch', file='x.py')==['import torch']
+    assert shown('x = 1', slow='')==['<p class="kept">slow: its output was kept</p>', 'x = 1']
+    assert 'Code of the table; slow: its output was kept' in shown('x = 1', slow='', echo='false')[0]
 
 draws = '''
 import random

@@ -55,7 +55,7 @@ def test_every_module_imports_and_a_step_trains(installed, tmp_path):
     modules = [p.module for p in pages() if p.module]
     subprocess.run([installed/'python', '-I', '-c', step, *modules], cwd=tmp_path, check=True)
 
-suffixes = '.py', '.toml', '.js', '.css'
+suffixes = '.py', '.toml', '.js', '.css', '.safetensors'
 
 def test_data_files_are_in(installed):
     package = next((installed.parent/'lib').glob('python*/site-packages/itr_nb'))

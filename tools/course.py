@@ -2,12 +2,12 @@
 
 The table is the only place of the order. Four cells with fixed ids are made from it and from the pages themselves; `--check`
 only says which pages are out of step."""
-import argparse,json,math,re,sys,tomllib
+import argparse,ast,json,math,re,sys,tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tools.pages import chapters,course,nbs,pages,report,root,sync
+from tools.pages import chapters,course,nbs,pages,report,root,sync,tree_of
 
 words_a_minute,lines_a_minute = 200,20
 head,setup,way_on,table = 'lesson-head','lesson-setup','lesson-next','course-table'
@@ -25,10 +25,26 @@ def word_count(page):
     "Words of its prose; what is folded is not counted"
     return sum(len(folded.sub('', c.source).split()) for c in before_proof(page) if c.cell_type=='markdown')
 
+def only_imports(cell):
+    "Does a cell do nothing but import? The site folds it"
+    body = tree_of(cell).body
+    return bool(body) and all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in body)
+
 def line_count(page):
     "Lines of code that a reader sees, blank ones apart"
-    shown = [c for c in before_proof(page) if c.cell_type=='code' and not {'hide', 'echo', 'default_exp'}&c.directives.keys()]
-    return sum(bool(l.strip()) and not l.startswith('#|') for c in shown for l in c.source.splitlines())
+    shown = [c for c in before_proof(page) if c.cell_type=='code' and not {'hide', 'echo', 'default_exp', 'code-fold'}&c.directives.keys()]
+    return sum(bool(l.strip()) and not l.startswith('#|') for c in shown if not only_imports(c) for l in c.source.splitlines())
+
+def words_of_outputs(page):
+    """Words and numbers in what its cells print, pictures apart
+
+    Of one cell no more than a minute's, as a long table is looked at; a lab or a card takes a minute."""
+    def words(o):
+        data = o.get('data', {})
+        if 'text/html' in data: return words_a_minute
+        said = o.get('text') or ('' if 'image/png' in data else data.get('text/markdown') or data.get('text/plain') or '')
+        return len(re.findall(r'\w[^\s|]*', ''.join(said)))
+    return sum(min(sum(map(words, c.outputs)), words_a_minute) for c in before_proof(page) if c.cell_type=='code')
 
 def solutions(page):
     "The Python of its folded solutions, in their order"
@@ -36,7 +52,9 @@ def solutions(page):
     found = re.findall(r'<summary>Solution</summary>(.*?)</details>', text, re.S)
     return [code for part in found for code in re.findall(r'```python\n(.*?)```', part, re.S)]
 
-def minutes(page): return max(1, math.ceil(word_count(page)/words_a_minute+line_count(page)/lines_a_minute))
+def minutes(page):
+    words = word_count(page)+words_of_outputs(page)
+    return max(1, math.ceil(words/words_a_minute+line_count(page)/lines_a_minute))
 
 def title_and_promise(page):
     "From its first text cell"

@@ -64,15 +64,35 @@ def silent(cell):
 
 def only_imports(cell):
     "Does a cell do nothing but import?"
-    return all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in cell.parsed_() or [])
+    code = cell.parsed_() or []
+    return bool(code) and all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in code)
+
+# What the site says of a cell whose outputs were kept, by the mark that keeps it from being run
+kept = {'slow':'slow: its output was kept', 'cuda':'on a GPU: its output was kept', 'hub':'from the network: its output was kept'}
+
+def kept_for(cell):
+    "What the site says of a cell that is not run with its page, '' for the others"
+    return next((said for mark,said in kept.items() if mark in cell.directives_), '')
+
+def labelled(cell):
+    "A cell below a label that says why its outputs were kept"
+    said = kept_for(cell)
+    return [mk_cell(f'<p class="kept">{said}</p>', 'markdown'), cell] if said else [cell]
+
+def has_picture(cell): return any('image/png' in o.get('data', {}) for o in cell.outputs)
 
 def shown(cell, module):
-    "What stands on the site for a cell: definitions under a heading, imports and hidden code folded, so that who copies has all"
+    """What stands on the site for a cell: definitions under a heading, imports and hidden code folded, so that who copies has all
+
+    Code whose outputs were kept says so."""
     if cell.cell_type!='code': return [cell]
-    if cell.directives_.get('echo')=='false': return [fold(cell, 'Code of the figure')]
-    if not cell.directives_.keys()&hidden: return [cell]
-    if not cell.source.strip() or cell.directives_.get('eval')=='false' and 'hide' in cell.directives_: return []
-    if only_imports(cell): return [silent(fold(cell, 'Imports: the code below needs them'))]
+    marks = cell.directives_
+    if marks.get('echo')=='false':
+        what = 'Code of the figure' if has_picture(cell) else 'Code of the table'
+        return [fold(cell, f'{what}; {kept_for(cell)}' if kept_for(cell) else what)]
+    if 'default_exp' not in marks and 'file' not in marks and only_imports(cell): return [silent(fold(cell, 'Imports: the code below needs them'))]
+    if not marks.keys()&hidden: return labelled(cell)
+    if not cell.source.strip() or marks.get('eval')=='false' and 'hide' in marks: return []
     if 'hide' in cell.directives_: return [mk_cell(anchors(places_of(cell)), 'markdown'), silent(fold(cell, 'More code'))]
     exported = {'export', 'exports'}&cell.directives_.keys()
     home = ''.join(''.join(cell.directives_[d]) for d in exported).strip()
@@ -83,7 +103,9 @@ def shown(cell, module):
 class show_source(Processor):
     "Put exported definitions under headings, and fold what is hidden; the home page is no lesson and shows no code"
     def begin(self):
-        if Path(self.nb.path_).stem=='index': return
+        if Path(self.nb.path_).stem=='index':
+            self.nb.cells = [c for c in self.nb.cells if c.cell_type!='code' or 'hide' not in c.directives_]
+            return
         module = module_of(self.nb)
         self.nb.cells = [c for cell in self.nb.cells for c in shown(cell, module)]
 
@@ -102,26 +124,63 @@ def notebooks():
 @cache
 def lookup(): return NbdevLookup()
 
-def target(name, before, module):
-    """Where a name in backticks leads, None for nowhere
+@cache
+def places():
+    "Name → {module: address} of everything that the package exports"
+    found = {}
+    for module,names in lookup().entries[get_config().lib_path.name]['syms'].items():
+        for name,(url,*_) in names.items(): found.setdefault(name.removeprefix(f'{module}.'), {})[module] = url
+    return found
 
-    A notebook's name leads to its page, and a module's if it has a dot, or if the text before it says that it is one. A bare
-    lower-case word is more often an argument than a function of a page that comes later, and leads to what this page or an
-    earlier one defines, or nowhere."""
+@cache
+def other_uses():
+    "Names of arguments, fields and attributes in the package, and its strings: a word in backticks often means one of those"
+    found = set()
+    for path in get_config().lib_path.rglob('[!_]*.py'):
+        tree = ast.parse(path.read_text(encoding='utf-8'))
+        tree.body = [n for n in tree.body if not (isinstance(n, ast.Assign) and getattr(n.targets[0], 'id', '')=='__all__')]
+        for n in ast.walk(tree):
+            match n:
+                case ast.arg(arg=name) | ast.keyword(arg=name) | ast.AnnAssign(target=ast.Name(id=name)): found.add(name)
+                case ast.Attribute(attr=name, ctx=ast.Store()) | ast.Constant(value=str(name)): found.add(name)
+    return found
+
+def at_hand(nb):
+    "Name → where it leads, None for nowhere, of what a page defines or takes from the package"
+    here,found = nbpath2html(Path(nb.path_).relative_to(get_config().nbs_path)).as_posix(),{}
+    for n in (n for c in nb.cells if c.cell_type=='code' for n in c.parsed_() or []):
+        if isinstance(n, (ast.FunctionDef, ast.ClassDef)):
+            urls = places().get(n.name, {}).values()
+            found[n.name] = next((u for u in urls if f'/{here}#' in u), None)
+        elif isinstance(n, ast.ImportFrom) and (n.module or '').startswith('itr_nb'):
+            for a in n.names:
+                urls = places().get(a.name, {})
+                inside = next((u for m,u in urls.items() if f'{m}.'.startswith(f'{n.module}.')), None)
+                if urls: found[a.asname or a.name] = inside or lookup().doc(a.name)
+    return found
+
+def target(name, before, module, hand):
+    """Where a name in backticks leads, None for nowhere; `hand` is `at_hand` of the page
+
+    A notebook's name leads to its page, and a module's if it has a dot, or if the text before it says that it is one. What the page
+    defines or imports leads to where that is explained. Another lower-case word is more often an argument, a field or a setting than
+    a function: it leads somewhere only if the package has one thing of that name, and that not on a page that comes later."""
     homes,plain = addresses(),name.removesuffix('()')
     if '/' in name and name in notebooks(): return notebooks()[name]
     says_page = re.match(r'- (Before|Next|See)\b', before) or re.search(r'\bpages? ([^.;]* and )?$', before)
     if name in homes and ('.' in name or says_page): return homes[name]
+    if plain in hand: return hand[plain]
     found = lookup().doc(plain)
-    if found and module and re.fullmatch('[a-z]+', name):
+    if found and re.fullmatch('[a-z0-9]+', name):
+        if len(places().get(name, ()))>1 or name in other_uses(): return None
         order = list(notebooks().values())
-        if order.index(found.partition('#')[0])>order.index(homes[module]): return None
+        if module and order.index(found.partition('#')[0])>order.index(homes[module]): return None
     return found
 
-def link_names(text, module):
+def link_names(text, module, hand):
     "Text of a page in which names in backticks are links, but for those in code and in links"
     def link(m):
-        to = target(m[1], m.string[:m.start()], module)
+        to = target(m[1], m.string[:m.start()], module, hand)
         return m[0] if to is None else f'[{m[0]}]({to})'
     parts = re.split(r'(^```.*?^```|^    [^\n]*$)', text, flags=re.M|re.S)
     parts[::2] = ['\n'.join(re.sub(r'(?<![\[`])`([^`\s]+)`(?!`)', link, l) for l in p.split('\n')) for p in parts[::2]]
@@ -133,9 +192,9 @@ def without_marks(text):
 
 class add_links(Processor):
     "Names in prose, and calls in what cells print, lead to where they are explained"
-    def begin(self): self.module = module_of(self.nb)
+    def begin(self): self.module,self.hand = module_of(self.nb),at_hand(self.nb)
 
     def cell(self, cell):
-        if cell.cell_type=='markdown': cell.source = without_marks(link_names(cell.source, self.module))
+        if cell.cell_type=='markdown': cell.source = without_marks(link_names(cell.source, self.module, self.hand))
         for o in cell.get('outputs', []):
-            if md:=o.get('data', {}).get('text/markdown'): o['data']['text/markdown'] = link_names(''.join(md), 'core')
+            if md:=o.get('data', {}).get('text/markdown'): o['data']['text/markdown'] = link_names(''.join(md), 'core', self.hand)

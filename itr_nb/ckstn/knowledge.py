@@ -118,6 +118,9 @@ def forward(self:CKO,
     if self.update=='ema' and self.training: self.absorb(styles.detach())
     return out
 
+# %% ../../nbs/ckstn/04_matching.ipynb #b1see001
+from .style import SEE
+
 # %% ../../nbs/ckstn/04_matching.ipynb #c9a4bce3
 ADJUSTMENTS = {'residual':lambda x,y: x+y, 'film':lambda x,y: x*(1+y.tanh())}
 
@@ -144,8 +147,6 @@ class Adjustment(nn.Module):
         return told.masked_fill(~mask[...,None], 0)
 
 # %% ../../nbs/ckstn/04_matching.ipynb #c62a1c80
-from .style import SEE
-
 class CKA(nn.Module):
     """Common knowledge adapter of one modality, CKSTN Eq. (2), (R3)-(R6)
 
@@ -194,18 +195,3 @@ def absorb(self:CKO, styles:Float[Tensor, "b l d"]):
         _,weights = self.read(style, self.units)
         step = weights.T @ style-weights.sum(0)[:,None]*self.units
         self.units = self.units+self.momentum*step/max(len(style), 1)
-
-# %% ../../nbs/ckstn/08_machinery.ipynb #a132a6d4
-@patch
-def together(self:CKO,
-    a:Float[Tensor, "b l d"], # Styles of images
-    b:Float[Tensor, "b l d"], # Styles of as many captions
-)->tuple[Float[Tensor, "b d"],Float[Tensor, "b d"]]: # What each image reads, and each caption
-    """Eq. (R5) with half a step towards either item of a pair
-
-    Raises `ArgumentError` where they are not as many."""
-    check_shape(b, 'b', ' '.join(map(str, a.shape)))
-    units = self.units.expand(len(a), -1, -1)
-    for x,y in zip(a[:,1:].unbind(1), b[:,1:].unbind(1)):
-        units = (self.moved(units, x)+self.moved(units, y))/2
-    return self.read(a[:,-1], units)[0],self.read(b[:,-1], units)[0]

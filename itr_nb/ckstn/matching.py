@@ -20,53 +20,6 @@ from itr_nb.core import (
     TextStates,
 )
 
-# %% ../../nbs/ckstn/06_scorer.ipynb #84ef07b5
-class _MaxSum(torch.autograd.Function):
-    """Sums over words of the best product with a region, CKSTN Eq. (9)
-
-    The way back visits the best regions of active pairs only."""
-    @staticmethod
-    def forward(ctx, regions, real, words, caption, n, budget):
-        (i,r,_),w = regions.shape,len(words)
-        step = max(1, budget//max(1, r*w*regions.element_size()))
-        back = any(ctx.needs_input_grad[:3:2])
-        out,where = [],[]
-        for rows in range(0, i, step):
-            a = (regions[rows:rows+step].flatten(0, 1) @ words.T).view(-1, r, w)
-            if real is not None: a = a.masked_fill(~real[rows:rows+step,:,None], -torch.inf)
-            if back:
-                a,k = a.max(1)
-                where.append(k.to(torch.int16))
-            else: a = a.amax(1)
-            a = a.to(torch.promote_types(a.dtype, torch.float32))
-            out.append(a.new_zeros(len(a), n).index_add_(1, caption, a))
-        ctx.save_for_backward(regions, words, caption, *([torch.cat(where)] if back else []))
-        return torch.cat(out)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad):
-        regions,words,caption,where = ctx.saved_tensors
-        (i,r,_),grad = regions.shape,grad[:,caption]
-        k,j = grad.nonzero(as_tuple=True)
-        weights,best = grad[k,j],k*r+where[k,j]
-        to_words = _bag_sum(regions.flatten(0, 1), best, weights, j, len(words))
-        to_regions = _bag_sum(words, j, weights, best, i*r)
-        return to_regions.view(regions.shape),None,to_words,None,None,None
-
-# %% ../../nbs/ckstn/06_scorer.ipynb #da49b7df
-def _bag_sum(
-    table:Float[Tensor, "m d"], # Rows to choose from
-    rows:Int[Tensor, "k"], # Which
-    weights:Float[Tensor, "k"], # Times how much
-    groups:Int[Tensor, "k"], # Into which sum
-    n:int, # Sums
-)->Float[Tensor, "n d"]: # Zero where nothing falls
-    "Weighted sums of rows by group"
-    order,count = groups.argsort(),groups.bincount(minlength=n)
-    starts,weights = count.cumsum(0)-count,weights[order].to(table.dtype)
-    return embedding_bag(rows[order], table, starts, mode='sum', per_sample_weights=weights)
-
 # %% ../../nbs/ckstn/06_scorer.ipynb #927f6ae3
 class MatchingScorer(Scorer):
     "Scores of images with captions: the best region of every word, summed, CKSTN Eq. (9)"
@@ -127,6 +80,53 @@ def forward(self:MatchingScorer,
     words,caption = _unit_parts(texts)[counted],counted.nonzero()[:,0]
     sims = _MaxSum.apply(_unit_parts(images), real, words, caption, t, self.budget)
     return sims/counted.sum(1) if self.reduce=='mean' else sims
+
+# %% ../../nbs/ckstn/06_scorer.ipynb #84ef07b5
+class _MaxSum(torch.autograd.Function):
+    """Sums over words of the best product with a region, CKSTN Eq. (9)
+
+    The way back visits the best regions of active pairs only."""
+    @staticmethod
+    def forward(ctx, regions, real, words, caption, n, budget):
+        (i,r,_),w = regions.shape,len(words)
+        step = max(1, budget//max(1, r*w*regions.element_size()))
+        back = any(ctx.needs_input_grad[:3:2])
+        out,where = [],[]
+        for rows in range(0, i, step):
+            a = (regions[rows:rows+step].flatten(0, 1) @ words.T).view(-1, r, w)
+            if real is not None: a = a.masked_fill(~real[rows:rows+step,:,None], -torch.inf)
+            if back:
+                a,k = a.max(1)
+                where.append(k.to(torch.int16))
+            else: a = a.amax(1)
+            a = a.to(torch.promote_types(a.dtype, torch.float32))
+            out.append(a.new_zeros(len(a), n).index_add_(1, caption, a))
+        ctx.save_for_backward(regions, words, caption, *([torch.cat(where)] if back else []))
+        return torch.cat(out)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        regions,words,caption,where = ctx.saved_tensors
+        (i,r,_),grad = regions.shape,grad[:,caption]
+        k,j = grad.nonzero(as_tuple=True)
+        weights,best = grad[k,j],k*r+where[k,j]
+        to_words = _bag_sum(regions.flatten(0, 1), best, weights, j, len(words))
+        to_regions = _bag_sum(words, j, weights, best, i*r)
+        return to_regions.view(regions.shape),None,to_words,None,None,None
+
+# %% ../../nbs/ckstn/06_scorer.ipynb #da49b7df
+def _bag_sum(
+    table:Float[Tensor, "m d"], # Rows to choose from
+    rows:Int[Tensor, "k"], # Which
+    weights:Float[Tensor, "k"], # Times how much
+    groups:Int[Tensor, "k"], # Into which sum
+    n:int, # Sums
+)->Float[Tensor, "n d"]: # Zero where nothing falls
+    "Weighted sums of rows by group"
+    order,count = groups.argsort(),groups.bincount(minlength=n)
+    starts,weights = count.cumsum(0)-count,weights[order].to(table.dtype)
+    return embedding_bag(rows[order], table, starts, mode='sum', per_sample_weights=weights)
 
 # %% ../../nbs/ckstn/06_scorer.ipynb #f7a52ed3
 def region_word(

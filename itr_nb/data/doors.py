@@ -17,6 +17,7 @@ from .folders import read_folder
 from .hub import read_hf
 from .readers import read_karpathy,read_precomp
 from .splits import with_test
+from .tables import check_options
 from ..files import as_path
 from ..registry import Registry,nearest
 
@@ -78,10 +79,7 @@ def open_data(
     Data that have nothing but a training split are divided at random"""
     place = as_path(spec, 'spec')
     spec = spec if isinstance(spec, str) else place
-    if columns is not None and not isinstance(columns, dict):
-        raise ArgumentError('columns', 'names of columns by what they hold', columns)
-    if not isinstance(skip_bad, (int,float)) or not 0<=skip_bad<1:
-        raise ArgumentError('skip_bad', 'a share from 0 to below 1', skip_bad)
+    check_options(columns, skip_bad)
     splits = _read(spec, dict(images=images, lot=lot, columns=columns, skip_bad=skip_bad))
     if str(spec) not in DATASETS: splits = with_test(splits, str(spec), lot)
     return splits if captions is None else {s:p.first(captions) for s,p in splits.items()}

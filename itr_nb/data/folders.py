@@ -1,4 +1,4 @@
-"""Pictures and a file of captions beside them, in the layouts that people have, become caption pairs
+"""The data format: pictures and a file of captions beside them, in the layouts that people have, become caption pairs
 
 Docs: https://itr-nb.github.io/itr_nb/reference/folders.html.md"""
 
@@ -18,7 +18,7 @@ from ..files import as_path
 from .listing import Listing,parts_of,some,unreadable
 from .pairs import CaptionPairs,credits_in,ImageFiles,sample_of,Splits
 from .splits import divided,is_split
-from .tables import captions_of_row,find_columns,read_rows,Row,table_text
+from .tables import captions_of_row,check_options,find_columns,read_rows,Row,table_text
 
 # %% ../../nbs/reference/18_folders.ipynb #fa000007
 _TABLES = ('csv', 'jsonl', 'tsv', 'txt', 'json')
@@ -40,7 +40,7 @@ def _usual(folder:Path)->list[Path]:
 def _tables_of(folder:Path, captions:str|Path|None)->list[tuple[Path,str|None]]:
     "Files of captions, each with the split that its folder or name says"
     if captions is not None:
-        path = Path(captions)
+        path = as_path(captions, 'captions')
         path = path if path.exists() or path.is_absolute() else folder/path
         if not path.exists():
             raise FileNotFoundError(f'{captions}: no such caption file')
@@ -181,6 +181,7 @@ def read_folder(
 
     Several rows, a list in one, or several columns give an image several captions"""
     folder = as_path(folder, 'folder')
+    check_options(columns, skip_bad)
     named = {k:v for k,v in dict(image=image, caption=caption).items() if v}|(columns or {})
     tables = [(p, s, read_rows(p)) for p,s in _tables_of(folder, captions)]
     where = str(tables[0][0]) if tables else str(folder)

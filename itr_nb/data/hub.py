@@ -24,7 +24,7 @@ from itr_nb.data.pairs import (
     source_of,Splits,Take,to_rgb,
 )
 from .splits import check_names,divided,SPLITS
-from .tables import captions_of_row,column,find_columns,ID_COLUMNS
+from .tables import captions_of_row,check_options,column,find_columns,ID_COLUMNS
 
 # %% ../../nbs/reference/19_hub.ipynb #fb000007
 class _HFImages(Sequence):
@@ -96,7 +96,8 @@ def _hf_pairs(data, named:dict, where:str, files:Listing|None, skip:float)->Capt
     for i,r in enumerate(data.select_columns(list(asked))):
         at = f'{where}, row {i}'
         key = r[key_col] if key_col else i
-        if key is None: raise ArgumentError(at, f'an id in {key_col}', None)
+        if not isinstance(key, (int, float, str)) or key!=key:
+            raise ArgumentError(at, f'an id in {key_col}', key)
         first.setdefault(key, i)
         texts.setdefault(key, []).extend(_split_captions(r, caps, at))
         if split: said.setdefault(key, {}).setdefault(str(r[split] or '').strip().lower(), i)
@@ -182,6 +183,7 @@ def read_hf(
 )->Splits: # train, val, test: those that the data have
     "Read a data set of the library `datasets`; raises `ArgumentError`"
     import datasets
+    check_options(columns, skip_bad)
     where,files = 'data set',Listing(images) if images else None
     named = {k:v for k,v in dict(image=image, caption=caption).items() if v}|(columns or {})
     if isinstance(data, (str, Path)):

@@ -9,7 +9,7 @@ __all__ = ['CREDIT_COLUMNS', 'Splits', 'open_image', 'readable', 'check_header',
            'sample_of', 'ImageFiles', 'source_of', 'Take', 'npy_header', 'FeatureRows', 'CaptionPairs', 'credits_in']
 
 # %% ../../nbs/reference/10_pairs.ipynb #1c9995a5
-import contextlib,functools,hashlib,io,math,os,re
+import contextlib,functools,hashlib,io,math,os
 from collections.abc import Sequence
 from dataclasses import dataclass,field,replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from numpy.lib import format as npy
 from PIL import Image,ImageOps
 
 from ..core import ArgumentError,Batch,whole_numbers
-from ..files import as_path,kind_of_file,plain_text
+from ..files import as_path,check_text,kind_of_file,said_of
 
 # %% ../../nbs/reference/10_pairs.ipynb #7f26dcfa
 def _read_heic(path:Path):
@@ -44,7 +44,7 @@ def open_image(
     kind = 'file' if data is not None else kind_of_file(path)
     if kind=='nothing':
         raise FileNotFoundError(f'{path}: no such image; check the folder given as `images`')
-    if kind!='file': raise ArgumentError(str(path), 'an image file', f'a {kind}')
+    if kind!='file': raise ArgumentError(str(path), 'an image file', said_of(kind))
     _read_heic(path)
     size,source = (path.stat().st_size, path) if data is None else (len(data), io.BytesIO(data))
     with readable(str(path), size), Image.open(source) as im:
@@ -69,7 +69,7 @@ def check_header(
 ):
     "Refuse what is no image, as far as its first bytes say it; raises as `open_image`"
     path,kind = Path(path),kind_of_file(path)
-    if kind!='file': raise ArgumentError(str(path), 'an image file', f'a {kind}')
+    if kind!='file': raise ArgumentError(str(path), 'an image file', said_of(kind))
     _read_heic(path)
     with readable(str(path), path.stat().st_size), Image.open(path) as im:
         if min(im.size)<1: raise ValueError(f'no pixels, {im.size}')
@@ -167,17 +167,18 @@ def npy_header(
     """What a .npy file promises, read before anything is loaded
 
     Raises `FileNotFoundError`, and `ArgumentError` if its size in bytes says otherwise"""
-    path = Path(path)
-    if not path.exists():
+    path,kind = Path(path),kind_of_file(path)
+    if kind=='nothing':
         raise FileNotFoundError(
             f'{path}: no such feature file; download it, or extract features into it')
+    if kind!='file': raise ArgumentError(str(path), 'a .npy file', said_of(kind))
     size = path.stat().st_size
     with open(path, 'rb') as f:
         try:
             old = npy.read_magic(f)==(1,0)
             read = npy.read_array_header_1_0 if old else npy.read_array_header_2_0
             shape,_,dtype = read(f)
-        except ValueError as e:
+        except Exception as e: # NumPy reads the header as Python, and meets what Python meets
             raise ArgumentError(str(path), 'a .npy file', f'{size} bytes, {e}') from e
         start = f.tell()
     if dtype.kind not in 'fiu': raise ArgumentError(str(path), 'an array of numbers', str(dtype))
@@ -198,7 +199,7 @@ class FeatureRows(Sequence):
         shapes = [npy_header(p)[0] for p in self.paths]
         row = list(shapes[0][1:])
         for p,s in zip(self.paths, shapes):
-            if len(s) not in (2,3) or list(s[1:])!=row:
+            if len(s) not in (2,3) or list(s[1:])!=row or 0 in row:
                 raise ArgumentError(p, 'an array (n r f) or (n f), alike in every file', s)
         self.starts = np.cumsum([0]+[s[0] for s in shapes])
         self.shape = (len(self), *(row if len(row)==2 else (1, *row)))
@@ -297,9 +298,8 @@ def _check_captions(p:CaptionPairs):
         got = f'{len(lost)} captions of no image, the first is {first}'
         raise ArgumentError('image_of', 'ids that are in image_id', got)
     for name in ('captions', 'image_names'):
-        half = [x for x in getattr(p, name) if isinstance(x, str)
-            and re.search('[\ud800-\udfff]', x)]
-        if half: raise ArgumentError(name, 'text without half characters', plain_text(half[0]))
+        for text in getattr(p, name):
+            if isinstance(text, str): check_text(text, name)
     empty = [j for j,c in enumerate(p.captions) if not isinstance(c, str) or not c.strip()]
     if empty:
         names = [p.image_names[p.row_of_image_id[int(p.image_of[j])]] for j in empty[:5]]

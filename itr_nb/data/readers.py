@@ -21,7 +21,7 @@ from itr_nb.data.pairs import (
     CaptionPairs,credits_in,FeatureRows,fingerprint_of,ImageFiles,npy_header,Splits,Take,
 )
 from .splits import check_names,SPLITS
-from .tables import captions_in
+from .tables import captions_in,check_options
 
 # %% ../../nbs/reference/11_readers.ipynb #2b4de132
 def read_karpathy(
@@ -34,9 +34,12 @@ def read_karpathy(
     """Read a data set of Karpathy's splits; raises `ArgumentError`, `FileNotFoundError`
 
     Image ids are `cocoid` where there is one, else `imgid`. No image outside the folder is read"""
-    path = as_path(json_file, 'json_file')
+    path,most = as_path(json_file, 'json_file'),captions_per_image
+    check_options(None, skip_bad)
+    if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most<1):
+        raise ArgumentError('captions_per_image', 'one caption an image or more', most)
     data = read_json(path)
-    files = Listing(path.parent if images is None else Path(images))
+    files = Listing(path.parent if images is None else images)
     entries = [im for im in _karpathy_images(data, path) if restval or im['split']!='restval']
     means = check_names([im['split'] for im in entries], str(path))
     places,skipped = _places(entries, files, path, skip_bad)
@@ -47,7 +50,7 @@ def read_karpathy(
     name,out = data.get('dataset', path.stem),{}
     if not isinstance(name, str): raise ArgumentError(f'{path} dataset', 'a name', name)
     for s in [s for s in SPLITS if by_split[s]]:
-        pairs = _karpathy_pairs(*zip(*by_split[s]), path, captions_per_image)
+        pairs = _karpathy_pairs(*zip(*by_split[s]), path, most)
         out[s] = replace(pairs, name=name, split=s)
         if skipped: out[s].extra['skipped'] = dict(unreadable=skipped)
     return out

@@ -58,6 +58,11 @@ def _deal(
     seed:int, # Of the shuffle
 )->dict[str,np.ndarray]: # Rows of train, val, test, each in rising order
     "Rows divided by a seeded shuffle, equal pictures together; a share above zero gets one"
+    for name,share in (('val', val), ('test', test)):
+        if not isinstance(share, (int, float)) or not 0<=share<1:
+            raise ArgumentError(name, 'a share from 0 to below 1', share)
+    if not isinstance(seed, int) or seed<0:
+        raise ArgumentError('seed', 'a whole number from 0', seed)
     n,groups = len(digests),{}
     for i,d in enumerate(digests): groups.setdefault(d, []).append(i)
     many = list(groups.values())
@@ -77,6 +82,9 @@ def _deal_again(
     lot:dict[str,list[str]], # Digests of each split, as a run keeps them
 )->dict[str,np.ndarray]: # As `_deal`
     "Rows where they were dealt; a picture that is new was not trained on, and joins the test"
+    if not isinstance(lot, dict) or not all(
+        isinstance(x, list) and all(isinstance(d, str) for d in x) for x in lot.values()):
+        raise ArgumentError('lot', 'a list of digests for each split', lot)
     fell = {d:s for s in SPLITS for d in lot.get(s, ())}
     new = 'test' if 'test' in lot else next((s for s in ('val','train') if s in lot), 'train')
     named = np.array([fell.get(d, new) for d in digests])

@@ -44,12 +44,8 @@ def pair_costs(
     """What each pair of rows adds to the constraint, IMC Eq. (4)
 
     Raises `ArgumentError` for edges that are no band, or another mode."""
-    if mode not in MODES: raise ArgumentError('mode', f'one of {", ".join(MODES)}', mode)
-    if not 0<=lo<hi: raise ArgumentError('lo, hi', '0 <= lo < hi', (lo,hi))
     ranks = mode=='released' and measure!='cosine'
-    if ranks and hi>1:
-        fraction = "at most 1, since mode 'released' reads it as a fraction of the batch"
-        raise ArgumentError('hi', fraction, hi)
+    _check_band(mode, ranks, lo, hi)
     b,where = len(delta),delta
     if ranks:
         where = normalize(delta, dim=1)
@@ -157,3 +153,17 @@ def _check_unit(x:Float[Tensor, "b d"]):
         got = f'{len(off)} of {len(x)} otherwise, {first}'
         return ArgumentError('x', 'rows of length 1; call l2norm first', got)
     check_that(good.all(), error)
+
+# %% ../../nbs/imc/04_training.ipynb #b1band01
+def _check_band(
+    mode:str, # One of `MODES`
+    ranks:bool, # Are the edges shares of the batch?
+    lo:float, # Lower edge
+    hi:float, # Upper edge
+):
+    "Refuse another mode and edges that are no band"
+    if mode not in MODES: raise ArgumentError('mode', f'one of {", ".join(MODES)}', mode)
+    if not 0<=lo<hi: raise ArgumentError('lo, hi', '0 <= lo < hi', (lo,hi))
+    if ranks and hi>1:
+        fraction = "at most 1, since mode 'released' reads it as a fraction of the batch"
+        raise ArgumentError('hi', fraction, hi)

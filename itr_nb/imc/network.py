@@ -1,4 +1,4 @@
-"""Pictures through a ResNet and one linear map, captions through a biLSTM, the cosine between them, and four choices that only the released code tells
+"""Pictures through a ResNet and one linear map, captions through a biLSTM, the cosine between them, and three choices of the released code that the paper does not have
 
 Docs: https://itr-nb.github.io/itr_nb/imc/network.html.md"""
 

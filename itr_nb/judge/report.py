@@ -26,7 +26,7 @@ from ..data.splits import digests_in,joined_ids,sayings
 from .ranks import bootstrap,chance_report,check_protocol,fold_rows,KS
 from .ranks import mean_report,PROTOCOLS,ranks,ranks_by_rows,ranks_report
 from .twins import twins_lines,twins_report
-from ..score.all_pairs import all_pairs
+from ..score.all_pairs import all_pairs,RaggedTexts
 from ..score.kernels import say_bf16
 
 # %% ../../nbs/reference/60_report.ipynb #b6800c74
@@ -46,6 +46,7 @@ def encode_split(
     split:str='test', # Which split
     batch_size:int=128, # Items at a time
     parts:bool=True, # Keep the vectors of regions and words?
+    ragged:bool=False, # Captions as `RaggedTexts`, which no long one widens?
 )->tuple[ImageStates,TextStates]: # All images and all captions of the split, in order
     "Encode every image and every caption of a split once; `ArgumentError` for no such split"
     if split not in data.splits:
@@ -53,13 +54,14 @@ def encode_split(
     device = next((p.device for p in model.parameters()), torch.device('cpu'))
     images,texts = data.image_batches(split, batch_size),data.text_batches(split, batch_size)
     kept = (lambda s: s) if parts else _without_parts
+    of,join = (RaggedTexts.of, RaggedTexts.cat) if ragged else (lambda s: s, TextStates.cat)
     with judging(model):
         images = ImageStates.cat([kept(model.encode_image(b.to(device))) for b in images])
-        return images,TextStates.cat([kept(model.encode_text(b.to(device))) for b in texts])
+        return images,join([of(kept(model.encode_text(b.to(device)))) for b in texts])
 
 def _without_parts(states:States)->States:
-    "States for a score that reads `glob` alone: one part each, whatever it holds"
-    first = states.local[:,:1].clone()
+    "States for a score that reads `glob` alone: one part of one number each, whatever it holds"
+    first = states.local[:,:1,:1].clone()
     return replace(states, local=first, mask=first.new_ones(first.shape[:2], dtype=torch.bool))
 
 def _reads_parts(model:nn.Module)->bool:
@@ -321,7 +323,8 @@ def evaluate(
     datas = [_of_protocol(d, split, protocol) for d in datas]
     pairs = datas[0].splits[split]
     check_protocol(protocol, torch.as_tensor(pairs.image_of), torch.as_tensor(pairs.image_id))
-    states = [encode_split(m, d, split, batch_size, bool(rerank) or _reads_parts(m))
+    states = [
+        encode_split(m, d, split, batch_size, bool(rerank) or _reads_parts(m), ragged=not rerank)
         for m,d in zip(models, datas)]
     couples = any(getattr(getattr(m, 'scorer', None), 'couples', None) for m in models)
     known = pairs.relevant is not None or 'caption_twins' in (getattr(pairs, 'extra', None) or {})

@@ -177,7 +177,7 @@ def judge_split(
     models,datas = members(model, data, split)
     pairs = datas[0].splits[split]
     check_protocol(protocol, torch.as_tensor(pairs.image_of), torch.as_tensor(pairs.image_id))
-    states = [encode_split(m, d, split, batch_size) for m,d in zip(models, datas)]
+    states = [encode_split(m, d, split, batch_size, ragged=True) for m,d in zip(models, datas)]
     sims = mean_scores(models, states)
     def gallery(rows, cols): return sims[rows][:,cols] if len(cols)<sims.shape[1] else sims
     report = split_report(pairs, gallery, split, protocol, draws, models=len(models))

@@ -20,6 +20,7 @@ from safetensors import SafetensorError,safe_open
 from safetensors.torch import save_file
 
 from ..core import ArgumentError,States,atomic_path
+from ..files import check_text
 from ..data.doors import open_data
 from ..data.pairs import open_image,Splits
 from ..judge.report import Report,encode_split,evaluate,judging
@@ -188,6 +189,7 @@ def states_of(self:Run,
     images:Sequence[Image.Image]=(), # Pictures; texts or images, one of the two
 )->States:
     "What the model makes of new inputs"
+    for text in texts: check_text(text, 'query')
     batch = self.inputs.batch(texts, images)
     device = next((p.device for p in self.model.parameters()), torch.device('cpu'))
     encode = self.model.encode_image if images else self.model.encode_text
@@ -223,7 +225,7 @@ def search(self:Run,
     pictures = self.pictures if spec is None else open_data(spec, images)
     data = self.data if spec is None else self.prepared(pictures)
     parts = list(data.splits) if split=='all' else [split]
-    states = [encode_split(self.model, data, s)[0 if words else 1] for s in parts]
+    states = [encode_split(self.model, data, s, ragged=True)[0 if words else 1] for s in parts]
     names = lambda s: data.splits[s].image_names if words else data.splits[s].captions
     places = [(name,s,row) for s in parts for row,name in enumerate(names(s))]
     if words: asked = self.states_of([query])

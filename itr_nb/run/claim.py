@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core import ArgumentError,read_json
-from ..files import file_hash,kind_of_file,sole_writer,sweep
+from ..files import file_hash,kind_of_file,said_of,sole_writer,sweep
 from ..recipe import Recipe,load_recipe
 from .folder import HASHED,MANIFEST,write_json
 from ..train.state import newest_checkpoint
@@ -177,7 +177,7 @@ def claim(
     _sweep_run(out)
     new = _new(out)
     if kind_of_file(out) not in ('folder', 'nothing'):
-        raise ArgumentError('out', 'a folder', f'{out}, a {kind_of_file(out)}')
+        raise ArgumentError('out', 'a folder', f'{out}, {said_of(kind_of_file(out))}')
     if overwrite: _check_away(out, near)
     if is_run(out): found = _at_run(out, recipe, resume, overwrite)
     elif not out.exists() or not any(out.iterdir()): found = Claim(out, out)

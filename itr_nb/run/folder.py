@@ -24,7 +24,7 @@ from ..core import ArgumentError,atomic_path,read_json
 from ..data.batches import RetrievalData
 from ..data.doors import open_data
 from ..data.pairs import fingerprint_of,ImageFiles,sample_of,Splits,Take
-from ..files import as_path,file_hash,kind_of_file
+from ..files import as_path,file_hash,kind_of_file,said_of
 from ..inputs import Inputs
 from ..judge.report import ReportTable,report_table
 from ..model import RetrievalModel,load_model
@@ -197,7 +197,7 @@ def may_write(
     "Refuse to replace what another wrote, unless forced, and anything that is no file"
     path,kind = Path(path),kind_of_file(path)
     if kind not in ('file', 'nothing'):
-        raise ArgumentError(str(path), 'a file to write, or nothing yet', f'a {kind}')
+        raise ArgumentError(str(path), 'a file to write, or nothing yet', said_of(kind))
     if kind=='file' and not force and not is_ours(path):
         need = 'a new file, or one that this command wrote; --force replaces any'
         raise ArgumentError(str(path), need, f'a file of {path.stat().st_size} bytes')
@@ -206,6 +206,8 @@ def read_record(
     folder:Path, # Of a run
 )->dict: # Place of the data, and what they were
     "What `data.json` of a run says; `ArgumentError` where it says nothing"
+    if kind_of_file(folder/'data.json')=='nothing':
+        raise FileNotFoundError(f"{folder/'data.json'}: not there; is {folder} a run folder?")
     where = read_json(folder/'data.json', dict)
     kinds = dict(data=str, images=str|None, how=dict, splits=dict, lot=dict|None)
     for key,kind in kinds.items():

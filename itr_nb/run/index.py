@@ -34,6 +34,7 @@ from ..score.search import best,nearest
 
 # %% ../../nbs/reference/93_index.ipynb #e08ea736
 _ABOUT = 'index.json'
+_KEPT = 'glob', 'local', 'mask', 'own' # What an index may keep of a picture
 
 def is_index(
     folder:str|Path, # Anything
@@ -62,6 +63,12 @@ def _read_about(folder:Path)->dict:
     if (about.get('kind'), about.get('format'))!=('itr_nb index', 1):
         need = 'an index of format 1'
         raise ArgumentError(str(folder/_ABOUT), need, (about.get('kind'), about.get('format')))
+    for key in ('recipe', 'model', 'images', 'run', 'beside'):
+        if not isinstance(about.get(key), str):
+            raise ArgumentError(f'{folder/_ABOUT} {key}', 'a text', about.get(key))
+    fields = about.get('fields')
+    if not isinstance(fields, list) or not {'glob'}<=set(map(str, fields))<=set(_KEPT):
+        raise ArgumentError(f'{folder/_ABOUT} fields', f'some of {_KEPT}', fields)
     return about
 
 def _check_model(about:dict, run:Run, folder:Path, images:bool=False):

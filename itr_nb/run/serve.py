@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from ..core import ArgumentError
 from ..data.pairs import open_image
-from ..files import kind_of_file
+from ..files import check_text,kind_of_file
 from .ask import Hits
 from .index import Index
 from .store import Store
@@ -369,10 +369,11 @@ def _listen(host:str, port:int)->socket.socket:
     try:
         found.bind((host, port))
         found.listen()
-    except OSError as e:
+    except (OSError, UnicodeError, TypeError) as e: # The last two for names that are none
         found.close()
         need = 'an address and a port that are free (port 0 takes any)'
-        raise ArgumentError('host, port', need, f'{host}:{port}: {e.strerror}') from e
+        got = f'{host}:{port}: {getattr(e, "strerror", e)}'
+        raise ArgumentError('host, port', need, got) from e
     return found
 
 def _address(host:str, port:int, token:str|None)->str:
@@ -391,10 +392,9 @@ def serve(
     reach without a token"""
     if not _is_loopback(host) and not token:
         raise ArgumentError('token', f'one, as {host} is reached from other machines', token)
-    listening = _listen(host, port)
-    app = _app_of(index, token, host, limits)
+    if token: check_text(token, 'token')
+    listening,app = _listen(host, port),_app_of(index, token, host, limits)
     said(_address(host, listening.getsockname()[1], token))
-    config = uvicorn.Config(
-        app, log_level='warning', timeout_keep_alive=5, timeout_graceful_shutdown=5,
-        limit_concurrency=16*limits.waiting)
+    config = uvicorn.Config(app, log_level='warning', timeout_keep_alive=5,
+        timeout_graceful_shutdown=5, limit_concurrency=16*limits.waiting)
     uvicorn.Server(config).run(sockets=[listening])

@@ -87,6 +87,7 @@ def card(self:Run,
 )->Path|None: # `path`; None for a model that does not explain itself
     "A page of hover cards; captions with their own images are drawn at random, always the same"
     from itr_nb.show.cards import save_cards
+    if k<1: raise ArgumentError('k', 'at least 1 card', k)
     may_write(path, _is_page, force)
     pairs = self.data.split(split)
     if query is not None: asked = [(query, h.row) for h in self.search(query, k, split)]

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..core import ArgumentError,atomic_path,ImageStates
-from ..files import sweep
+from ..files import as_path,sweep
 
 # %% ../../nbs/reference/95_store.ipynb #dfa47efd
 _TABLES = '''
@@ -186,7 +186,7 @@ def rows_inside(self:Store,
     inside:str, # A folder within those of the index, such as 'holidays/2024'
 )->dict[int,Int[Tensor, "n"]]: # Rows of each part, in rising order
     "The rows of pictures of which a copy lies in a folder, or deeper in it"
-    head = os.fsencode(inside.strip('/'))+b'/'
+    head = os.fsencode(str(as_path(inside, 'inside')).strip('/'))+b'/'
     found = self.ask(
         'select distinct part, at from files join pictures using (digest) '
         'where name>=? and name<? order by part, at', head, head[:-1]+b'0')

@@ -8,7 +8,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/training.html.md"""
 __all__ = ['train', 'train_once']
 
 # %% ../../nbs/reference/77_training.ipynb #2bb18535
-import contextlib,os,sys
+import contextlib,os,sys,warnings
 from pathlib import Path
 
 from ..build import build_learner,check_recipe,model_for,prepare
@@ -26,7 +26,9 @@ from ..model import save_model
 from ..recipe import Recipe,load_recipe
 from .claim import Claim,claimed,decides,is_run,put_in_place,seal,stand
 from .doctor import check_disk,quick
-from .folder import Run,changed_splits,check_manifest,read_record,with_val,write_json
+from itr_nb.run.folder import (
+    ENOUGH,Run,changed_splits,check_manifest,read_record,with_val,write_json,
+)
 from itr_nb.train.callbacks import (
     BestSnapshotCB,CheckpointCB,OverfitAlarmCB,ProgressCB,TrackerCB,
 )
@@ -105,7 +107,8 @@ def _said(found:Claim, run:Run)->list[str]:
     lines += [f'left out, {k}: {len(v)}, such as {v[:3]}' for k,v in faults.items()]
     for f in quick(run.pictures, run.inputs.texts):
         if f.kind!='language' or run.inputs.texts.kind!='frozen': # These have said it already
-            lines.append(plain_text(f'{f.kind}: {f.said}: {some(f.names, 3)}'))
+            named = f': {some(f.names, 3)}' if f.names else ''
+            lines.append(plain_text(f'{f.kind}: {f.said}{named}'))
     return lines
 
 def _callbacks(run:Run, progress:bool)->list:
@@ -150,6 +153,15 @@ def _finish(
         run.card(run.folder/'card.html', split=split)
     seal(run.folder)
 
+# %% ../../nbs/reference/77_training.ipynb #5eed0201
+def _warn_last_epoch(run:Run):
+    "Say that no epoch can be chosen, and what to do about it"
+    n = len(run.pictures['train'].images)
+    warnings.warn(
+        f'{run.spec}: no validation split, and none is made of {n} training images (from {ENOUGH} '
+        'on a tenth is kept for it): the last epoch is kept, not the best. To choose among epochs, '
+        'mark some images as val; to do without, take linear-photos, which has no epochs')
+
 # %% ../../nbs/reference/77_training.ipynb #f00eb148
 def train(
     recipe:Recipe, # From `load_recipe`
@@ -182,6 +194,8 @@ def train(
         untrained = evaluate(run.model, run.data, judged, draws=0)
         run.model.solve(run.data)
         validate = validator(run.data) if 'val' in run.pictures else None
+        if validate is None and recipe.train.epochs and state.is_main_process:
+            _warn_last_epoch(run)
         learner = build_learner(recipe, run.model, run.data, validate, _callbacks(run, progress))
         agreed(state, lambda: _begin(run, found, words))
         if learner is not None: learner.fit(recipe.train.epochs, resume=found.checkpoint)

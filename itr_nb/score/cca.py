@@ -1,4 +1,4 @@
-"""A bag of words and one second of linear algebra find about as many scenes as the best trained models of this course
+"""A bag of words and one solve, without training, find about as many scenes as the best trained models of this course
 
 Docs: https://itr-nb.github.io/itr_nb/road/bag_of_words.html.md"""
 

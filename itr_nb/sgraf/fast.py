@@ -96,7 +96,7 @@ def _look(
     v:Float[Tensor, "k n d"], # What is looked at
     real:Bool[Tensor, "k n"], # Which of it is real
     query:Float[Tensor, "t w d"], # What looks
-    smooth:float, # Temperature
+    smooth:float, # Sharpness λ of the attention
     slope:float, # Of negative cosines
 )->tuple[Tensor,Tensor,Tensor]: # Clipped cosines (k t w n), their lengths, weights (k tw n)
     "SGRAF Eq. (3) of a few images"
@@ -128,7 +128,7 @@ def _differ_back(
     real:Bool[Tensor, "k n"], # Which of it is real
     query:Float[Tensor, "t w d"], # What looks
     twice:Float[Tensor, "m d"], # $2W_l$, of the type that wide rows have
-    smooth:float, # Temperature
+    smooth:float, # Sharpness λ of the attention
     slope:float, # Of negative cosines
     norm:bool, # Is what was gathered scaled to length 1?
 )->tuple[Tensor,Tensor,Tensor]: # Gradients of `v`, of `query` (tw d), of `weight`
@@ -195,7 +195,7 @@ def compare_attended(
     query_mask:Bool[Tensor, "t w"], # True where the part is real
     weight:Float[Tensor, "m d"], # $W_l$
     bias:Float[Tensor, "m"], # Its bias
-    smooth:float=9., # Temperature
+    smooth:float=9., # Sharpness λ of the attention
     clip:str='leaky', # Negative cosines, as in `attention_weights`
     norm:bool=True, # Scale what was gathered to length 1?
     rows:int=1024, # Wide rows at a time

@@ -18,7 +18,7 @@ from ..core import ArgumentError
 from ..registry import nearest
 
 # %% ../../nbs/reference/86_board.ipynb #d62d9ecd
-_TWINS = 'to come'
+_UNMEASURED = '–'
 
 @dataclass(frozen=True)
 class Row:
@@ -41,7 +41,7 @@ class Row:
     @property
     def told(self)->str:
         "Twins told apart, with their spread"
-        if self.twins is None: return _TWINS
+        if self.twins is None: return _UNMEASURED
         alone = self.twins_seeds==1 and self.sd is not None
         return _spread(self.twins, self.twins_sd)+(' (one seed)' if alone else '')
 
@@ -71,7 +71,9 @@ class Board:
         heads = ('model', 'recall, sum of six', 'seeds', 'twins told apart')
         table = [heads, ['---']*4, *map(self._cells, self.rows)]
         kept = [0, 1, *([2] if self._seeded else []), *([3] if self._asked else [])]
-        return '\n'.join(f'| {" | ".join(line[k] for k in kept)} |' for line in table)
+        lines = [f'| {" | ".join(line[k] for k in kept)} |' for line in table]
+        unmeasured = self._asked and any(r.twins is None for r in self.rows)
+        return '\n'.join(lines+['', f'{_UNMEASURED}: not measured']*unmeasured)
 
     def __repr__(self): return self._repr_markdown_()
 

@@ -175,9 +175,10 @@ def _node_lines(
     "What can be said of one node"
     out = [] if attention is None else [_chips('looks at', regions, attention)]
     if shares is not None:
-        place = 1+int((shares>shares[p]+1e-9).sum())
+        place = f'place {1+int((shares>shares[p]+1e-9).sum())} of {len(shares)}'
+        if not _strongest(shares): place = 'all alike'
         label = 'weighs' if filtered else 'whole takes' if whole else 'nodes take'
-        text = f'{_number(float(shares[p]))}, place {place} of {len(shares)}'
+        text = f'{_number(float(shares[p]))}, {place}'
         out.append(_line(label, text, text))
     for k,e in enumerate(edges):
         read = k<len(edges)-1 or p==0 or not whole

@@ -65,7 +65,7 @@ class Lab:
 
     Made by `score_lab` and the other functions of this page."""
     def __init__(self,
-        kind:str, # Which script: 'score', 'attention', 'filter', 'graph', 'band' or 'gate'
+        kind:str, # Its script: 'score', 'attention', 'filter', 'graph', 'band', 'gate' or 'search'
         data:dict, # What it reads
         question:str, # What moving answers
         still, # A matplotlib figure, for where no script runs
@@ -245,7 +245,7 @@ def filter_lab(
     names:Sequence[str], # Of the pictures
     images:Sequence|None=None, # The pictures, PIL images or arrays, to be shown
     empty:Sequence[str]=('a','an','the','is','and'), # Words that a button switches off
-    question:str='Which single word, switched off, costs the right picture most?',
+    question:str='Which single word, switched off, costs the right picture most places?',
     credit:str='', # Whom to name for the pictures
 )->Lab:
     """What a score loses without a word, SGRAF Eq. (9)

@@ -101,8 +101,8 @@ class CollapseAlarmCB(Callback):
                 f'The loss {name} has been at {level:.1f} for {self.patience} batches. '
                 f'This is what it costs to score all of {learner.pairs} pairs alike: '
                 'images and texts have collapsed to one point, and the loss will hardly get out '
-                'by itself. Start again with HingeWarmupCB(1), a lower learning rate, or a '
-                'warm-up of it.')
+                'by itself. Start again with HingeWarmupCB, for some dozens of steps at least, '
+                'a lower learning rate, or a warm-up of it.')
 
 # %% ../../nbs/reference/50_callbacks.ipynb #86f78e88
 def temperatures(

@@ -32,7 +32,7 @@ from itr_nb.data.pairs import CaptionPairs
 from itr_nb.losses.infonce import info_nce
 from itr_nb.losses.triplet import triplet_loss
 from itr_nb.registry import MODELS
-from itr_nb.shelf import book,published,variants
+from itr_nb.shelf import book,papers,published,variants
 from itr_nb.train.learner import TrainStep
 
 def test_build_loss():
@@ -118,15 +118,13 @@ def test_variants_step():
             assert math.isfinite(loss) and grad.isfinite().all() and grad.abs().max(
                 )>0, (base, name)
 
-def test_variants_stand_for_rows():
-    for paper,without in (
-        ('sgraf', {'SGR, 3 steps', 'SGR, local only, t2i'}), ('imc', {'IMC, L1'})):
-        rows = {
-            r['model'] for r in published(paper)
-            if r['source'].startswith(('paper, Table 3','paper, Table 4'))}
-        stand = {
-            v.published for v in variants().values() if v.home==paper and v.published}
-        test_eq(stand, rows-without)
+def test_rows_name_recipes():
+    rows = [r for paper in papers() for r in published(paper) if 'runs' in r]
+    for name in sorted({n for r in rows for n in r['runs']}):
+        test_eq(load_recipe(name).name, name)
+    of = {r['model']:r['runs'] for r in rows if r['source']=='paper, Table 3'}
+    test_eq(of['SGR, 1 step'], ['sgraf-sgr-f30k+steps-1'])
+    test_eq(of['IMC, lambda 0'], ['imc-f30k+no-imc'])
 
 def test_published_sizes():
     totals = {

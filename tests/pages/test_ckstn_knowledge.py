@@ -194,30 +194,6 @@ def test_cko_degenerate():
         told = Adjustment(5, form).double()(X, mask, S[:,0])
         test_eq(told, X.masked_fill(~mask[...,None], 0))
 
-def together_ref(a, b, units, eta):
-    for s,t in zip(a[1:], b[1:]):
-        v,w = (read_ref(q, units, True)[1] for q in (s,t))
-        halves = [
-            (moved_ref(unit, s, eta*v[k]),moved_ref(unit, t, eta*w[k]))
-            for k,unit in enumerate(units)]
-        units = [[(x+y)/2 for x,y in zip(*half)] for half in halves]
-    return read_ref(a[-1], units, True)[0]
-
-@torch.no_grad()
-def test_together():
-    a,b = some_styles(seed=4),some_styles(seed=5)
-    cko = shuffled(CKO(5, 4), 1)
-    x,y = cko.together(a, b)
-    test_close(cko.together(b, a)[0], y, eps=1e-9)
-    test_close(cko.together(a, a)[0], cko(a)[0], eps=1e-9)
-    pair = a[0].tolist(),b[0].tolist()
-    want = together_ref(*pair, cko.units.tolist(), cko.rate.item())
-    test_close(x[0], doubles(want), eps=1e-9)
-    moved = (x-cko.together(a, b.roll(1, 0))[0]).abs().max()
-    assert moved>1e-2, 'another caption, another image'
-    with expect_fail(ArgumentError, 'b: expected a tensor of shape (3 4 5)'):
-        cko.together(a, b[:2])
-
 def test_knowledge_errors():
     x,mask = torch.zeros(2,3,4),torch.ones(2,3).bool()
     for units in (torch.zeros(4,2), torch.zeros(0,3)):

@@ -27,12 +27,13 @@ def draw(n, g, kinds):
     double = (what[:,:,None]==what[:,None]).sum(-1)>1
     return kinds[what]+.2*torch.randn(n, 6, 32, generator=g),double.float()
 
-def learn(reduction, activation='gelu', seed=0):
+def learn(reduction, activation='gelu', seed=0, ffn=True):
     "Share of right answers on new pictures after 200 steps"
     torch.manual_seed(seed)
     g = torch.Generator().manual_seed(seed)
     kinds,mask = torch.randn(8, 32, generator=g),torch.ones(500, 6).bool()
     layer = LightweightLayer(32, 4, reduction or 4, activation, dropout=0.)
+    if not ffn: layer.ffn = nn.Identity()
     parts = nn.ModuleList([layer, nn.Linear(32, 1)])
     see = lambda x: layer(x, mask[:len(x)]) if reduction else x
     opt = torch.optim.Adam(parts.parameters(), 3e-3)

@@ -14,7 +14,7 @@ from itr_nb.core import (
 from itr_nb.core import lengths_to_mask,masked_mean
 from itr_nb.score.all_pairs import all_pairs
 from itr_nb.score.cosine import cosine
-from itr_nb.ckstn import matching
+from itr_nb.ckstn.matching import MatchingScorer
 from fastcore.test import *
 
 def states(kind, local, mask=None):

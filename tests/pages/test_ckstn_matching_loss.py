@@ -2,6 +2,7 @@
 from itr_nb.ckstn.matching_loss import *
 import tomllib
 from importlib.resources import files
+from statistics import mean,stdev
 import torch
 from jaxtyping import Bool,Float
 from torch import Tensor,nn

@@ -7,12 +7,17 @@ from itr_nb.ckstn.matching import MatchingScorer
 from itr_nb.core import Batch,ImageStates,States,TextStates
 from itr_nb.encode.regions import BoxRegionEncoder,RegionEncoder
 from itr_nb.model import factory,RetrievalModel,text_encoder
+from itr_nb.shelf import variants
 import torch
 import tempfile
 from fastcore.test import *
 from transformers.utils import logging
 from itr_nb.core import ArgumentError
 from itr_nb.model import load_model,save_model,with_own_heads
+
+def cell(v):
+    changed = v.changes or v.case[0]['changes']
+    return f'| `+{v.name}` | '+', '.join(f'`{k} = {x}`' for k,x in changed.items())+' |'
 
 def tiny_ckstn(seed=0, **kw):
     small = dict(vocab_size=11, image_dim=6, dim=8, word_dim=4, text='gru', boxes=False)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 import typer
 from itr_nb.verbs import (
-    AsJson,Force,index,may_write_gallery,option,say_json,search_index,serve,show,
-    write_gallery,
+    AsJson,argument,changes_of,Force,given,index,may_write_gallery,option,place,say_json,
+    search_index,serve,show,table,write_gallery,
 )
-import contextlib,io,re,shutil,tempfile
+import contextlib,io,re,shutil,subprocess,tempfile
 from fastcore.test import *
 import torch
 from PIL import Image
@@ -18,14 +18,12 @@ from typer.testing import CliRunner
 from itr_nb.recipe import load_recipe
 from itr_nb.run import Index,Run,train as train_run
 from itr_nb.score.kernels import onednn
+from itr_nb.cli import app as program
 
-def traceback_lines():
-    err = io.StringIO()
-    with contextlib.redirect_stderr(err):
-        try: open('no/such/run/data.json')
-        except OSError:
-            import traceback; traceback.print_exc()
-    return err.getvalue().splitlines()
+def first(f): return re.split('[.:;]', ' '.join(f.__doc__.split()))[0]
+
+def help_of(verb):
+    return CliRunner().invoke(program, [verb, '--help'], prog_name='itr').output
 
 def itr(*args):
     out = CliRunner().invoke(app, [str(a) for a in args], catch_exceptions=False)
@@ -202,22 +200,13 @@ def test_onednn():
         test_eq(same.evaluate().metrics, json.loads(said.split('\n')[0]))
         assert 'oneDNN' in itr('--onednn', 'recipes')[1]
 
-def test_changes_of():
-    test_eq(
-        changes_of(['a.b=1', 'a.c=2.5', 'a.d=true', 'a.e=gru', 'a.f=[1,2]', 'a.g=x=y']),
-        {'a.b':1, 'a.c':2.5, 'a.d':True, 'a.e':'gru', 'a.f':[1,2], 'a.g':'x=y'})
-    test_fail(
-        lambda: changes_of(['image'], '--teacher', 'image=x'),
-        contains='such as image=x')
-    with expect_fail(contains='a value that JSON can hold'):
-        changes_of(['a.b='+'9'*5000])
-
 def plain(text): return re.sub(r'[─╭╮╰╯│]+', ' ', re.sub(r'\x1b\[[0-9;]*m', '', text))
 
 def test_help_names_its_options():
     for verb,options in dict(train=('--data','--images','--out','--set','--resume',
         '--overwrite'), eval=('--data','--split','--protocol','--precision','--json'),
             index=('--out', '--forget', '--json'),
+            table=('--out', '--seeds', '--make', '--set', '--json'),
             serve=('--host', '--port', '--token'), encode=(
                 '--out', '--split', '--teacher'), search=(
                     '--image', '-k', '--json', '--html', '--inside'), check=(
@@ -240,6 +229,21 @@ def test_exit_codes():
     test_eq(shell('fly')[0], 2)
     test_eq(shell('recipes'), (0, ''))
 
+def test_what_a_shell_left_empty():
+    for args in (
+        ('eval', ''), ('index', 'run', ''), ('show', ' '), ('check', ''), ('serve', ''),
+        ('search', 'run', 'a cat', '--data', ''), ('train', 'dual-photos', '--out', ''),
+        ('train', 'dual-photos', '--images', '')):
+        code,said = itr(*args)
+        test_eq(code, 2)
+        assert 'got nothing' in plain(said), args
+
+def test_numbers_that_mean_nothing():
+    with tempfile.TemporaryDirectory() as d:
+        plan = 'train', 'dual-photos', '--dry-run', '--data', shapes_folder(d)
+        for o in ('--captions=0', '--captions=-1', '--skip-bad=1', '--skip-bad=nan'):
+            test_eq(shell(*plan, o)[0], 1)
+
 def test_a_bug_keeps_its_traceback():
     import itr_nb.run as runs
     def broken(*a, **k): raise ValueError('a bug')
@@ -254,7 +258,8 @@ def test_errors_that_are_no_bugs():
     full = OSError(28, 'No space left on device', 'x')
     nan = FloatingPointError('loss not finite in triplet')
     nan.add_note('in step 3')
-    for e,says in ((full, 'No space'), (nan, 'not finite in triplet, in step 3'),
+    for e,says in ((full, 'itr: x: No space left'), (OSError(28, 'No space'), 'itr: No space'),
+        (nan, 'not finite in triplet, in step 3'),
         (MemoryError(), 'memory'), (torch.OutOfMemoryError('x'), 'memory'),
         (RuntimeError('[enforce fail] DefaultCPUAllocator: out of memory'), 'memory'),
         (ImportError("pip install 'itr_nb[search]'"), 'pip install')):
@@ -263,6 +268,14 @@ def test_errors_that_are_no_bugs():
         try: code,said = shell('eval', 'x')
         finally: runs.Run.load = old
         assert code==1 and says in said and len(said.splitlines())==1, said
+
+def test_a_full_disk_under_the_output():
+    if not Path('/dev/full').exists(): return
+    with open('/dev/full', 'w') as full:
+        done = subprocess.run(
+            [sys.executable, '-m', 'itr_nb', 'recipes'], stdout=full, stderr=subprocess.PIPE,
+            text=True)
+    test_eq((done.returncode, done.stderr.strip()), (1, 'itr: No space left on device'))
 
 def test_what_is_printed_is_text():
     out = io.StringIO()

@@ -42,7 +42,8 @@ def box(x, y, says, fill='.92'):
     ax.text(x, y, says, ha='center', va='center', size=8,
         bbox=dict(boxstyle='square,pad=.5', fc=fill, ec='k'))
 
-def arrow(a, b): ax.annotate('', b, a, arrowprops=dict(arrowstyle='<->', lw=1))
+def arrow(a, b, style='<->'):
+    ax.annotate('', b, a, arrowprops=dict(arrowstyle=style, lw=1))
 
 def states(v, t):
     one = torch.ones(len(v), 1, dtype=torch.bool)
@@ -54,6 +55,10 @@ def row(name):
     of = [r for r in runs if r['model']==name]
     x = torch.tensor([[r[k] for k in ('rsum','i2i_r1','t2t_r1')] for r in of])
     return [name, *(f'{m:.1f} ± {s:.1f}' for m,s in zip(x.mean(0), x.std(0)))]
+
+def change(name, than, key):
+    seeds = [s for s in range(5) if (name,s) in of]
+    return ', '.join(f'{of[name,s][key]-of[than,s][key]:+.1f}' for s in seeds)
 
 def errors(p, view):
     "E|f-g|², ε_I and ε_T of laws p (n i t k) whose other views lie at view (n k c)"

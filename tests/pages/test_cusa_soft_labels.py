@@ -12,6 +12,7 @@ from itr_nb.losses.infonce import Temperature
 from itr_nb.registry import loss
 import tomllib
 from importlib.resources import files
+from textwrap import fill
 from itr_nb.course import hunt
 from itr_nb.judge.report import ReportTable
 from itr_nb.losses.infonce import info_nce,InfoNCE
@@ -41,9 +42,13 @@ def show(ax, M, title, lo=0, hi=1):
     ax.set(xticks=range(6), xticklabels='ABCDEF', yticks=range(6), yticklabels='ABCDEF')
     ax.set_title(title, fontsize=9)
 
+def means(S):
+    kinds = torch.eye(6)>0,false,truth==0
+    return [round(S[kind].mean().item(), 2) for kind in kinds]
+
 def row(name):
     x = torch.tensor([r['rsum'] for r in runs if r['model']==name])
-    return [name, f'{x.mean():.1f} ± {x.std():.1f}', str(len(x))]
+    return [says[name], f'{x.mean():.1f} ± {x.std():.1f}', str(len(x))]
 
 def states(v, t):
     def part(cls, x): return cls(x, x[:,None], torch.ones(len(x), 1, dtype=torch.bool))

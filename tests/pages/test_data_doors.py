@@ -8,6 +8,7 @@ from itr_nb.data.folders import read_folder
 from itr_nb.data.hub import read_hf
 from itr_nb.data.readers import read_karpathy,read_precomp
 from itr_nb.data.splits import with_test
+from itr_nb.data.tables import check_options
 from itr_nb.files import as_path
 from itr_nb.registry import Registry,nearest
 import json,tempfile

@@ -8,7 +8,7 @@ from itr_nb.files import as_path
 from itr_nb.data.listing import Listing,parts_of,some,unreadable
 from itr_nb.data.pairs import CaptionPairs,credits_in,ImageFiles,sample_of,Splits
 from itr_nb.data.splits import divided,is_split
-from itr_nb.data.tables import captions_of_row,find_columns,read_rows,Row,table_text
+from itr_nb.data.tables import captions_of_row,check_options,find_columns,read_rows,Row,table_text
 import json,tempfile
 from fastcore.test import *
 from PIL import Image,ImageDraw
@@ -102,6 +102,10 @@ def test_folder_refuses():
                 'c.jsonl')
         broken('{"image": "red_circle.png", "caption": "x", "split": ["train"]}',
             'a split named', 'c.jsonl')
+        for name in ('captions', 'columns', 'skip_bad'):
+            for bad in (3, 1.5, [1], {'a'}):
+                with expect_fail(ArgumentError, f'{name}: expected'):
+                    read_folder(d, **{name:bad})
         (Path(d)/'captions.tsv').touch()
         with expect_fail(ArgumentError, 'one file of captions'): read_folder(d)
 

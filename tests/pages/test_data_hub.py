@@ -14,7 +14,7 @@ from itr_nb.data.pairs import (
     source_of,Splits,Take,to_rgb,
 )
 from itr_nb.data.splits import check_names,divided,SPLITS
-from itr_nb.data.tables import captions_of_row,column,find_columns,ID_COLUMNS
+from itr_nb.data.tables import captions_of_row,check_options,column,find_columns,ID_COLUMNS
 import tempfile
 import datasets
 from fastcore.test import *
@@ -116,6 +116,13 @@ def test_records():
         with expect_fail(ArgumentError, 'row'): read('caption', bad)
     with expect_fail(ArgumentError, 'a column for the caption'): read('beschreibung',
         list('abc'))
+    for bad in (3, 'x', [1]):
+        with expect_fail(ArgumentError, 'columns: expected'): read('caption', 'abc', columns=bad)
+        with expect_fail(ArgumentError, 'skip_bad: expected'): read('caption', 'abc', skip_bad=bad)
+    for bad in ([1], {'a':1}, float('nan')):
+        rows = [{'image':im, 'caption':'x', 'image_id':bad} for im in images]
+        data = datasets.Dataset.from_list(rows).cast_column('image', datasets.Image())
+        with expect_fail(ArgumentError, 'row 0: expected an id in image_id'): read_hf(data)
 
 def test_unreadable_pictures():
     rows = [dict(image=dict(bytes=b'none', path=None), caption=['a'])]*2

@@ -2,7 +2,7 @@
 from itr_nb.data.pairs import *
 import numpy as np
 from itr_nb.data.pairs import CaptionPairs
-import contextlib,functools,hashlib,io,math,os,re
+import contextlib,functools,hashlib,io,math,os
 from collections.abc import Sequence
 from dataclasses import dataclass,field,replace
 from pathlib import Path
@@ -10,8 +10,8 @@ from fastcore.basics import patch
 from numpy.lib import format as npy
 from PIL import Image,ImageOps
 from itr_nb.core import ArgumentError,Batch,whole_numbers
-from itr_nb.files import as_path,kind_of_file,plain_text
-import pickle,tempfile
+from itr_nb.files import as_path,check_text,kind_of_file,said_of
+import os,pickle,tempfile
 from fastcore.test import *
 from PIL import ImageDraw
 
@@ -188,6 +188,20 @@ def test_feature_rows():
         test_fail(
             lambda: FeatureRows(f'{d}/gone.npy'), exc=FileNotFoundError,
             contains='gone.npy')
+
+def test_feature_files_that_are_none():
+    with tempfile.TemporaryDirectory() as d:
+        bad = Path(d)/'bad.npy'
+        os.mkfifo(bad)
+        with expect_fail(ArgumentError, "a .npy file, got 'a pipe'"): FeatureRows(bad)
+        bad.unlink()
+        for head in (b'{', b"{'descr': x", b'[' * 99, b'\xff\xfe', b"{'shape': 10**9}"):
+            size = (len(head)+1).to_bytes(2, 'little')
+            bad.write_bytes(b'\x93NUMPY\x01\x00'+size+head+b'\n')
+            with expect_fail(ArgumentError, 'bad.npy: expected a .npy file'): FeatureRows(bad)
+        for shape in ((3,0,5), (3,4,0), (3,0)):
+            np.save(bad, np.ones(shape, dtype=np.float32))
+            with expect_fail(ArgumentError, 'an array (n r f) or (n f)'): FeatureRows(bad)
 
 def tiny_pairs(n=4, **kw):
     caps = [t for _,s,c in tiny(n) for t in shape_captions(s, c)]

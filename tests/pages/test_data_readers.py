@@ -11,7 +11,7 @@ from itr_nb.data.pairs import (
     CaptionPairs,credits_in,FeatureRows,fingerprint_of,ImageFiles,npy_header,Splits,Take,
 )
 from itr_nb.data.splits import check_names,SPLITS
-from itr_nb.data.tables import captions_in
+from itr_nb.data.tables import captions_in,check_options
 import json,tempfile
 from fastcore.test import *
 from PIL import Image,ImageDraw
@@ -106,6 +106,12 @@ def test_read_karpathy():
                 'test':(1,5,'test','shapes')})
         test_eq(len(read_karpathy(f, restval=False)['train'].images), 9)
         five = read_karpathy(f, captions_per_image=5)['train']
+        for bad in (0, -1, 1.5, True, 'x', []):
+            with expect_fail(ArgumentError, 'captions_per_image'):
+                read_karpathy(f, captions_per_image=bad)
+        for bad in (3, [], b'\0', float('nan')):
+            with expect_fail(ArgumentError, 'images'): read_karpathy(f, images=bad)
+            with expect_fail(ArgumentError, 'skip_bad'): read_karpathy(f, skip_bad=bad or '')
         test_eq(
             (
                 len(five), len(five.captions_of(0)),

@@ -32,6 +32,13 @@ def test_deal():
         twins = _deal([str(i//2) for i in range(12)], .2, .2, seed)
         for rows in twins.values(): test_eq(rows[::2]+1, rows[1::2])
     with expect_fail(ArgumentError, 'leave some of 12'): _deal(names, .5, .5, 0)
+    for bad in (None, 'x', float('nan'), -.1, 1, [], 10**30):
+        with expect_fail(ArgumentError, 'val: expected a share'): _deal(names, bad, .1, 0)
+        with expect_fail(ArgumentError, 'test: expected a share'): _deal(names, .1, bad, 0)
+    for bad in (None, 'x', -1, 1.5, [], float('nan')):
+        with expect_fail(ArgumentError, 'seed'): _deal(names, .1, .1, bad)
+    for bad in (3, 'x', [], {'train':3}, {'val':'ab'}, {'test':[['a']]}):
+        with expect_fail(ArgumentError, 'lot: expected'): _deal_again(names, bad)
 
 def test_a_new_picture_moves_no_other():
     names = [f'p{i}' for i in range(20)]

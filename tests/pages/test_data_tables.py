@@ -101,9 +101,10 @@ def test_captions_in():
     test_eq(got("['a cat' 'a dog']"), ['a cat', 'a dog'])
     test_eq(got('["x", "y"]'), ['x','y'])
     test_eq(got("{'raw': 'x', 'sentid': 3}"), ['x'])
-    for text in ('[sic] a dog', '[red]', '[1, 2]', '{x}', "['a'] and more", '[]',
+    for text in ('[sic] a dog', '[red]', '[1, 2]', '{x}', "['a'] and more", 'a nan',
         "{'a': 1}"):
         test_eq(got(text), [text])
+    for text in ('nan', ' NaN ', 'None', 'null', '<NA>', '[]', '{}'): test_eq(got(text), [''])
     test_eq((got(None), got(''), got({'caption':'x', 'id':1})), ([], [''], ['x']))
     for bad in (5, [5], True, {'tokens':['a']}, {}, [{'id':1}], 1.5):
         with expect_fail(ArgumentError, 'line 3: expected a caption'): got(bad)

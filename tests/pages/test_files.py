@@ -42,6 +42,36 @@ def test_what_is_no_file_is_never_replaced():
         with atomic_path(d/'link') as tmp: tmp.write_text('new')
         test_eq(((d/'link').is_symlink(), (d/'there').read_text()), (True, 'new'))
 
+def test_a_full_disk_is_named():
+    class RustError(Exception): pass
+    full = 'No space left on device'
+    with tempfile.TemporaryDirectory() as d:
+        file = Path(d)/'v.safetensors'
+        for e in (OSError(28, full), OSError(28, full, f'{d}/.v-0123'),
+            RustError(f'I/O error: {full} (os error 28)')):
+            with expect_fail(OSError, full):
+                with atomic_path(file) as tmp:
+                    tmp.write_text('half')
+                    if getattr(e, 'filename', None): e.filename = str(tmp)
+                    raise e
+            try:
+                with atomic_path(file): raise e
+            except OSError as said: test_eq((said.errno, said.filename), (28, str(file)))
+            test_eq(os.listdir(d), [])
+        with expect_fail(RustError, 'a bug'):
+            with atomic_path(file): raise RustError('a bug')
+        other = FileNotFoundError(2, 'No such file', 'elsewhere')
+        with expect_fail(FileNotFoundError, 'elsewhere'):
+            with atomic_path(file): raise other
+
+def test_what_stands_there_is_said():
+    with tempfile.TemporaryDirectory() as d:
+        loop = Path(d)/'loop'
+        loop.symlink_to(loop)
+        with expect_fail(ArgumentError, "got 'nothing that can be looked at (Too many"):
+            read_text(loop)
+        with expect_fail(ArgumentError, "got 'a folder'"): read_text(d)
+
 def test_fsync_of_a_writable_handle():
     real = os.fsync
     def as_on_windows(fd):
@@ -132,6 +162,12 @@ def test_what_can_be_no_path():
         with expect_fail(ArgumentError, 'spec: expected a path'): as_path(bad, 'spec')
         with expect_fail(ArgumentError, 'a path'): read_json(bad)
     test_eq(kind_of_file('a\0b')[:7], 'nothing')
+
+def test_half_characters():
+    test_eq(check_text('é 😀', 'query'), 'é 😀')
+    for bad in ('\ud800', 'a \udcff b'):
+        with expect_fail(ArgumentError, 'query: expected text without half'):
+            check_text(bad, 'query')
 
 def test_names_and_text():
     for bad in ('../../x', '/etc/x', '..', '', '.x', 'a/b', 'C:\\x', 'a\x00b'):

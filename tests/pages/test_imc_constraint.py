@@ -8,7 +8,7 @@ from jaxtyping import Float,Int
 from torch import Tensor
 from torch.nn.functional import normalize
 from itr_nb.core import ArgumentError,check_shape
-from itr_nb.imc.constraint import _check_unit,_PairDistance
+from itr_nb.imc.constraint import _check_band,_check_unit,_PairDistance
 from itr_nb.show.labs import band_lab
 from itr_nb.course import hunt
 from fastcore.test import *

@@ -16,7 +16,7 @@ from itr_nb.data.splits import digests_in,joined_ids,sayings
 from itr_nb.judge.ranks import bootstrap,chance_report,check_protocol,fold_rows,KS
 from itr_nb.judge.ranks import mean_report,PROTOCOLS,ranks,ranks_by_rows,ranks_report
 from itr_nb.judge.twins import twins_lines,twins_report
-from itr_nb.score.all_pairs import all_pairs
+from itr_nb.score.all_pairs import all_pairs,RaggedTexts
 from itr_nb.score.kernels import say_bf16
 from types import SimpleNamespace
 from fastcore.test import *

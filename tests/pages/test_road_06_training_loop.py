@@ -62,6 +62,8 @@ def sh(): return TripletLoss(hardest=False)
 
 def infonce(): return InfoNCE(.1, learn=False)
 
+def rsums(tables): return [retrieval_report(S, image_of)['rsum'] for S in tables]
+
 def by_picture(scores):
     "What each picture and its five sentences add to the sum of six recalls"
     asks, is_asked_for = ranks(scores, image_of)
@@ -73,7 +75,7 @@ def lead(a, b):
     "By how much `a` leads `b`, and the 95 % interval over draws of pictures"
     gain = by_picture(a)-by_picture(b)
     ends = gain[draws].mean(1).quantile(torch.tensor([.025, .975]))
-    return [round(x, 1) for x in (gain.mean().item(), *ends.tolist())]
+    return [f'{x:.1f}'.replace('-', '−') for x in (gain.mean().item(), *ends.tolist())]
 
 def toy_data(n=40):
     r, ids = np.random.default_rng(0), np.arange(n)

@@ -11,6 +11,7 @@ from PIL import Image
 from safetensors import SafetensorError,safe_open
 from safetensors.torch import save_file
 from itr_nb.core import ArgumentError,States,atomic_path
+from itr_nb.files import check_text
 from itr_nb.data.doors import open_data
 from itr_nb.data.pairs import open_image,Splits
 from itr_nb.judge.report import Report,encode_split,evaluate,judging
@@ -65,6 +66,7 @@ def test_search():
             for j,c in enumerate(p.captions)}
         test_eq({(h.split, h.row, h.name) for h in found}, want)
         with expect_fail(ArgumentError, 'some words'): run.search('  ')
+        with expect_fail(ArgumentError, 'without half characters'): run.search('a \udcff')
         test_eq(hits[0].file, str(Path(d)/'data'/hits[0].name))
         for h in found[:3]:
             p = run.pictures[h.split]

@@ -5,7 +5,7 @@ import contextlib,os,re,shutil
 from dataclasses import dataclass
 from pathlib import Path
 from itr_nb.core import ArgumentError,read_json
-from itr_nb.files import file_hash,kind_of_file,sole_writer,sweep
+from itr_nb.files import file_hash,kind_of_file,said_of,sole_writer,sweep
 from itr_nb.recipe import Recipe,load_recipe
 from itr_nb.run.folder import HASHED,MANIFEST,write_json
 from itr_nb.train.state import newest_checkpoint

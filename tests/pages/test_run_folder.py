@@ -13,7 +13,7 @@ from itr_nb.core import ArgumentError,atomic_path,read_json
 from itr_nb.data.batches import RetrievalData
 from itr_nb.data.doors import open_data
 from itr_nb.data.pairs import fingerprint_of,ImageFiles,sample_of,Splits,Take
-from itr_nb.files import as_path,file_hash,kind_of_file
+from itr_nb.files import as_path,file_hash,kind_of_file,said_of
 from itr_nb.inputs import Inputs
 from itr_nb.judge.report import ReportTable,report_table
 from itr_nb.model import RetrievalModel,load_model

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse,JSONResponse,RedirectResponse,Respo
 from starlette.routing import Route
 from itr_nb.core import ArgumentError
 from itr_nb.data.pairs import open_image
-from itr_nb.files import kind_of_file
+from itr_nb.files import check_text,kind_of_file
 from itr_nb.run.ask import Hits
 from itr_nb.run.index import Index
 from itr_nb.run.store import Store
@@ -197,6 +197,12 @@ def test_addresses():
     index,_ = client()
     with expect_fail(ArgumentError, 'reached from other machines'):
         serve(index, '0.0.0.0')
+    with expect_fail(ArgumentError, 'token: expected text without half'):
+        serve(index, token='a \udcff')
+    for host in ('a \udcff', 'é'*300, '\u202e', '256.1.1.1'):
+        with expect_fail(ArgumentError, 'that are free'): _listen(host, 0)
+    with expect_fail(ArgumentError, 'inside: expected a path'):
+        index.search('a', inside='\ud800')
     with _listen('127.0.0.1', 0) as taken:
         taken.listen()
         with expect_fail(ArgumentError, 'that are free'):

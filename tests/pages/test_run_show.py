@@ -61,6 +61,10 @@ def test_cards_of_a_run():
         said = again.card(
             Path(d)/'asked.html', 'a huge red circle', k=2).read_text(encoding='utf-8')
         test_eq([f'>{h.name}<' in said for h in hits], [True,True])
+        for k in (0, -1):
+            with expect_fail(ArgumentError, 'k: expected at least 1 card'):
+                again.card(Path(d)/'none.html', k=k)
+            assert not (Path(d)/'none.html').exists()
 
 def test_cards_name_the_makers():
     with tempfile.TemporaryDirectory() as d:

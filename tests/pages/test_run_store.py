@@ -11,7 +11,7 @@ from safetensors import SafetensorError,safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from itr_nb.core import ArgumentError,atomic_path,ImageStates
-from itr_nb.files import sweep
+from itr_nb.files import as_path,sweep
 import tempfile
 from fastcore.test import *
 import random

@@ -2,7 +2,7 @@
 import tomllib
 from importlib.resources import files
 import torch
-from itr_nb.core import Batch
+from itr_nb.core import Batch,l2norm
 from itr_nb.course import hunt,trained
 from itr_nb.judge.report import encode_split
 from itr_nb.sgraf.attention import cross_attention
@@ -10,6 +10,8 @@ from itr_nb.sgraf.joint import JointScorer
 from itr_nb.sgraf.model import sgraf
 from itr_nb.sgraf.scorer import SGRAFScorer
 from itr_nb.show.board import board_rows,leaderboard
+from itr_nb.sgraf.scene_lab import scene_parts
+from itr_nb.show.scene_lab import scene_lab
 from fastcore.test import *
 
 def hinges(S, margin=.2):
@@ -42,7 +44,19 @@ def score_from_parts(f, images, texts):
         found = nodes[:,:,0]
     return f.head(found).squeeze(-1).sigmoid()
 
+def whole(pool, v):
+    "The wholes (b d) of pictures of regions (b n d), all of them real"
+    q,real = v.mean(1),torch.ones(v.shape[:2], dtype=torch.bool)
+    regions = pool.bn_local(pool.fc_local(v), real).tanh()
+    asks = pool.bn_global(pool.fc_global(q)).tanh()
+    a = pool.fc_score(regions*asks[:,None]).softmax(1)
+    return l2norm((a*v).sum(1))
+
 def count(module): return sum(p.numel() for p in module.parameters())
+
+def table(head, rows):
+    return Markdown(f'| {head} | numbers |\n|---|--:|\n'+'\n'.join(
+        f'| {name} | {count(part):,} |' for name,part in rows))
 
 @torch.no_grad()
 def test_score_from_parts():

@@ -36,12 +36,6 @@ def agreement(j):
     both = ranks(explained[j].shares[2:-1]),ranks(moves(j).abs())
     return torch.corrcoef(torch.stack(both))[0,1]
 
-def share_of(seed, new):
-    "Wins in per cent, and of how many"
-    its = [r for r in again if r['seed']==seed and new in ('all', r['new'])]
-    n,won = (sum(r[k] for r in its) for k in ('sentences','wins'))
-    return f'{100*won/n:.0f} % of {n}'
-
 def other(word):
     "The opposite of a relation, None for another word"
     pairs = ('left','right'),('above','below'),('bigger','smaller')

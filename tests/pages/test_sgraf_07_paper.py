@@ -4,8 +4,8 @@ from importlib.resources import files
 from pathlib import Path
 import numpy as np
 from itr_nb.recipe import load_recipe
-from itr_nb.shelf import published,RECALLS,variants
-from itr_nb.show.board import board_rows,leaderboard
+from itr_nb.shelf import published,RECALLS
+from itr_nb.show.board import Board,board_rows
 import itr_nb
 import torch
 from fastcore.test import *
@@ -34,9 +34,16 @@ def sums(model):
 def verdict(differences):
     "Mean, half the interval, and what they say"
     x = np.asarray(differences)
-    mean,half = x.mean(),4.303*x.std(ddof=1)/len(x)**.5
+    mean,half = x.mean(),14.09*x.std(ddof=1)/len(x)**.5
     if mean>half: return mean,half,'supported'
     return mean,half,'contradicted' if mean<-half else 'not told apart'
+
+def line(name, its):
+    "A row: seeds, told apart over all, told apart by question"
+    by_ask = [[r['by_ask'][q] for r in its] for q in questions]
+    told = [[r['told'] for r in its], *by_ask]
+    seeds = '' if name=='bag of words' else len(its)
+    return f"| {name} | {seeds} | {' | '.join(f'{np.mean(x):.1f}' for x in told)} |"
 
 def weight(role):
     of = [r for r in result['words'] if (r['model'],r['role'])==('SAF',role)]

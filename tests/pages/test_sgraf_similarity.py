@@ -39,6 +39,8 @@ def fitted(make, width, steps=300):
 class Cosine(nn.Module):
     def forward(self, x, y): return (x*y).sum(-1, keepdim=True)
 
+def direction(s): return torch.rad2deg(torch.atan2(s[:,1], s[:,0]))
+
 def kind_colour():
     sim = SimilarityVector(3, 2).requires_grad_(False)
     sim.fc.weight.copy_(torch.tensor([[1.,1,0], [0,0,1]]))
@@ -55,11 +57,13 @@ class Other(SimilarityVector):
         s = self.fc(self.compare(x, y))
         return l2norm(s) if self.unit else s
 
-class OneSum(nn.Module):
+class Kind(nn.Module):
     "One number: a comparison, added up over the axes of the kind"
     def __init__(self, compare): super().__init__(); self.compare = compare
 
-    def forward(self, x, y): return self.compare(x, y)[:,:8].sum(1, keepdim=True)
+    def forward(self, x, y): return self.compare(x[:,:8], y[:,:8]).sum(1, keepdim=True)
+
+def products(x, y): return l2norm(x)*l2norm(y)
 
 def some_states(n_images, lengths, d=6, r=4, seed=0):
     "Vectors of length 1: images of up to `r` regions, a caption of each of `lengths`"

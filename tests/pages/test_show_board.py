@@ -23,10 +23,16 @@ def test_the_lowest_comes_first():
     test_eq(sums, sorted(sums))
     test_eq(Row('a', 'b', 1.25).value, '1.2')
     test_eq(Row('a', 'b', 1.25, .55, 3).value, '1.2 ± 0.6')
-    test_eq(Row('a', 'b', 1.25, .55, 3).told, 'to come')
+    test_eq(Row('a', 'b', 1.25, .55, 3).told, '–')
     test_eq(Row('a', 'b', 1., .5, 3, twins=97.).told, '97.0 (one seed)')
     test_eq(Row('a', 'b', 1., twins=50.).told, '50.0')
     test_eq(Row('a', 'b', 1., .5, 3, '', 97., .25, 3).told, '97.0 ± 0.2')
+
+def test_what_was_not_measured_is_said_below():
+    a,b = Row('a', 'b', 1., twins=50.),Row('c', 'd', 2., twins=60.)
+    shown = repr(Board([a, b, Row('e', 'f', 3.)]))
+    assert shown.endswith('| – |\n\n–: not measured')
+    for rs in ([a, b], [Row('e', 'f', 3.)]): assert 'measured' not in repr(Board(rs))
 
 def runs_on_twins():
     "What each model reached, by name; those by construction have no run"

@@ -26,17 +26,15 @@ def kept(score, b):
         sims = score(*states)
     return sum(seen.values())/2**20
 
-def hardest(s, margin=.2):
-    "Sum of the hinges of the hardest negatives, SGRAF Eq. (10)"
+def hinges(s, margin=.2):
+    "Of each image's captions, and of each caption's images"
     pos,other = s.diagonal(),~torch.eye(len(s), dtype=torch.bool)
-    cost = [(margin+s-p).clamp(min=0).where(other, 0) for p in (pos[:,None],pos)]
-    return cost[0].amax(1).sum()+cost[1].amax(0).sum()
+    return [(margin+s-p).clamp(min=0).where(other, 0) for p in (pos[:,None],pos)]
 
-def every(s, margin=.2):
-    "The same with all negatives"
-    pos,other = s.diagonal(),~torch.eye(len(s), dtype=torch.bool)
-    cost = [(margin+s-p).clamp(min=0).where(other, 0) for p in (pos[:,None],pos)]
-    return cost[0].sum()+cost[1].sum()
+def hardest(s):
+    "Sum of the hinges of the hardest negatives, SGRAF Eq. (10)"
+    of_images,of_captions = hinges(s)
+    return of_images.amax(1).sum()+of_captions.amax(0).sum()
 
 def asked(loss, s):
     "The gradient that arrives at the scores"
@@ -83,6 +81,10 @@ def gradients(score, loss=hardest):
     return torch.autograd.grad(loss(score(images, texts)), wanted)
 
 def again(v, t): return recompute(scorer, v, t)
+
+def every(s):
+    "The sum of all hinges"
+    return sum(x.sum() for x in hinges(s))
 
 def shares(loss, steps=30):
     "Share of pairs scored again while the states of 24 pairs are trained"

@@ -85,3 +85,25 @@ def test_serve_says():
         try: serve(made.folder, port=0, token='x')
         finally: module.serve = old
         test_eq(told, [(54, '127.0.0.1', 0, 'x', show)])
+
+def test_changes_of():
+    test_eq(
+        changes_of(['a.b=1', 'a.c=2.5', 'a.d=true', 'a.e=gru', 'a.f=[1,2]', 'a.g=x=y']),
+        {'a.b':1, 'a.c':2.5, 'a.d':True, 'a.e':'gru', 'a.f':[1,2], 'a.g':'x=y'})
+    test_fail(
+        lambda: changes_of(['image'], '--teacher', 'image=x'),
+        contains='such as image=x')
+    with expect_fail(contains='a value that JSON can hold'):
+        changes_of(['a.b='+'9'*5000])
+
+def test_table_says():
+    rows = json.loads(said(table, as_json=True))
+    test_eq((rows['imc-3'], rows['sgraf-7']), (5, 3))
+    test_eq(len(said(table).splitlines()), len(rows))
+    with tempfile.TemporaryDirectory() as d:
+        told = json.loads(said(table, 'imc-3', Path(d)/'runs', as_json=True))
+        test_eq([len(line['missing']) for line in told['lines']], [1]*5)
+        assert '437.9' in said(table, 'imc-3', Path(d)/'runs')
+        with expect_fail(ArgumentError, 'epochs'):
+            table('imc-3', Path(d)/'runs', set=['train.epochs=0'])
+    with expect_fail(ArgumentError, "is it 'imc-3'"): table('imc3')

@@ -51,6 +51,7 @@ function typed(text) {
 // A setting that is allowed, or undefined
 function allowed(field, value) {
   if (field.options) return field.options.find(([key]) => String(key) === String(value))?.[0];
+  if (field.most) return typeof value === 'string' ? value.slice(0, field.most) : undefined;
   const one = x => Number.isFinite(x) ? clamp(x, field.lo, field.hi) : undefined;
   if (!field.size) return one(value);
   const list = Array.isArray(value) && value.length === field.size ? value.map(one) : [undefined];
@@ -64,7 +65,8 @@ const short = x => String(Math.round(x*1e4)/1e4);
 // Settings that are not as at the start, as the text that stands in the address
 function written(fields, state) {
   const changed = fields.filter(f => !same(state[f.key], f.start));
-  const text = x => typeof x === 'number' ? short(x) : Array.isArray(x) ? x.map(short).join('_') : x;
+  const text = x => typeof x === 'number' ? short(x) : Array.isArray(x) ? x.map(short).join('_')
+    : x.replaceAll('~', ' ');
   return changed.map(f => `${f.key}.${text(state[f.key])}`).join('~');
 }
 
@@ -73,7 +75,7 @@ function readBack(fields, text) {
   for (const part of text ? text.split('~') : []) {
     const [key, ...rest] = part.split('.'), value = rest.join('.');
     const field = fields.find(f => f.key === key);
-    const found = field && allowed(field, field.options ? value
+    const found = field && allowed(field, field.options || field.most ? value
       : field.size ? value.split('_').map(typed) : typed(value));
     if (found === undefined) unknown.push(key);
     else state[key] = found;
@@ -111,6 +113,22 @@ function numberControl(field, set, complain) {
   const sync = state => {
     slide.value = state[field.key];
     box.show(state[field.key]);
+  };
+  return {node, sync};
+}
+
+// A box to type words into; what is too long is cut, and a sentence says so
+function wordsControl(field, set, complain) {
+  const box = el('input', {type:'text', class:'l-words', autocomplete:'off', autocapitalize:'off',
+    spellcheck:'false', enterkeyhint:'search', 'aria-label':field.label, oninput:() => {
+      set({[field.key]:box.value});
+      if (box.value.length > field.most) complain(`Only the first ${field.most} characters are `
+        +`read, and these are ${box.value.length.toLocaleString('en')}.`);
+    }});
+  const node = el('div', {class:'l-field l-long'},
+    el('span', {class:'l-name', 'aria-hidden':'true'}, field.label), box);
+  const sync = state => {
+    if (box.value.slice(0, field.most) !== state[field.key]) box.value = state[field.key];
   };
   return {node, sync};
 }
@@ -211,7 +229,7 @@ function begin(box, kind, lab) {
     later = setTimeout(() => address(name, written(fields, state)), 150);
   };
   const controls = fields.filter(f => f.label && !f.size && !f.hidden).map(f =>
-    f.options ? choiceControl(f, set) : numberControl(f, set, complain));
+    f.options ? choiceControl(f, set) : (f.most ? wordsControl : numberControl)(f, set, complain));
   const place = el('div', {class:'l-view'});
   const update = lab.view(place, data, {set, complain, fields, get state() { return state; }});
   const reset = el('button', {type:'button', onclick:() => set(startOf(fields))}, 'Reset');
