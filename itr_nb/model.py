@@ -211,13 +211,14 @@ def dual(
     pool:str='mean', # 'mean', or 'attention' (`SelfAttentionPooling`) over regions and words
     word_dim:int=300, # Width of a learned word vector
     dropout:float=0., # On learned word vectors and in attention
-    places:str|None=None, # Tell regions where they are: 'box' or 'waves', as `RegionEncoder`
+    places:str|None=None, # Tell regions where they are: 'box' or 'middle', as `RegionEncoder`
+    unit:bool=False, # Scale the features of regions to length 1 before their map?
 )->RetrievalModel: # Scores are cosines
     "The two-branch network: a linear map of image features, an encoder of texts, the cosine"
     pools = dict(mean=MeanPooling, attention=lambda: SelfAttentionPooling(dim, dropout=dropout))
     if pool not in pools: raise ArgumentError('pool', ' or '.join(map(repr, pools)), pool)
     words = text_encoder(text, text_dim, dim, word_dim, dropout)
-    images = RegionEncoder(image_dim, dim, places=places)
+    images = RegionEncoder(image_dim, dim, unit=unit, places=places)
     return RetrievalModel(images, words, pools[pool](), pools[pool]())
 
 # %% ../nbs/road/12_model.ipynb #b242c498

@@ -8,8 +8,6 @@ Docs: https://itr-nb.github.io/itr_nb/road/regions.html.md"""
 __all__ = ['xavier_linear', 'LinearEncoder', 'RegionEncoder', 'BoxRegionEncoder']
 
 # %% ../../nbs/road/09_regions.ipynb #f0b1649a
-import math
-
 import torch
 from jaxtyping import Bool,Float
 from torch import Tensor,nn
@@ -37,17 +35,13 @@ def _real(x:Float[Tensor, "b n f"], mask:Bool[Tensor, "b n"]|None)->Bool[Tensor,
     if mask is not None: return mask
     return torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
 
-_PLACES = dict(box=5, waves=32) # Numbers that tell where a region is
+_PLACES = dict(box=5, middle=5) # Numbers that tell where a region is
 
 def _places(kind:str, boxes:Float[Tensor, "b r 4"]|None, regions:Float[Tensor, "b r f"]):
-    "Where each region is, (b r p): its corners and area, or sines and cosines"
-    corners = _geometry(boxes, regions)
-    if kind=='box': return corners
-    x1,y1,x2,y2,_ = corners.unbind(-1)
-    sides = torch.stack([x2-x1, y2-y1], -1).clamp(min=1e-3).log()/4
-    turns = torch.cat([torch.stack([x1+x2, y1+y2], -1)/2, sides], -1)[...,None]
-    angles = (turns*math.pi*2**torch.arange(4, device=turns.device)).flatten(-2)
-    return torch.cat([angles.sin(), angles.cos()], -1).to(regions.dtype)
+    "Where each region is, (b r p): its corners, from the middle of the picture or not, and area"
+    where = _geometry(boxes, regions)
+    if kind=='box': return where
+    return torch.cat([where[...,:4]*4-2, where[...,4:]], -1)
 
 class LinearEncoder(nn.Module):
     "One linear map for every part, then length 1; padding stays zero"
@@ -80,14 +74,14 @@ class LinearEncoder(nn.Module):
 class RegionEncoder(LinearEncoder):
     """Regions, grid cells or one pooled vector of an image into the joint space, SGRAF section 3.1
 
-    `places` tells it where regions are: 'box' by corners and area, 'waves' by sines and cosines
-    of centre and size; a second linear map is added"""
+    `places` tells it where regions are: 'box' by corners and area, 'middle' with corners counted
+    from the middle of the picture, -2 to 2; a second linear map is added"""
     def __init__(self,
         in_dim:int, # Width of the region features
         dim:int, # Width of the joint space
         norm:bool=True, # Scale every vector to length 1?
         unit:bool=False, # As `LinearEncoder`
-        places:str|None=None, # 'box', 'waves', or None for regions that do not know where they are
+        places:str|None=None, # 'box', 'middle', or None for regions that do not know where they are
     ):
         super().__init__(in_dim, dim, norm, unit)
         if places is not None and places not in _PLACES:

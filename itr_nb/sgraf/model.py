@@ -41,7 +41,8 @@ def sgraf(
     saf_unit:bool=True, # Scale what SAF gathers to length 1, as released?
     bias:bool=True, # Biases in Eq. (1), (6), (8) and (9), as released? Without, as printed
     average:str='vectors', # With 'none': of the 'vectors', or of the 'scores' read from each
-    places:str|None=None, # Tell regions where they are: 'box' or 'waves', as `RegionEncoder`
+    places:str|None=None, # Tell regions where they are: 'box' or 'middle', as `RegionEncoder`
+    unit:bool=False, # Scale the features of regions to length 1 before their map?
 )->RetrievalModel: # Scores in (0,1)
     "Similarity reasoning and filtration, SGRAF: one of its modules, or both with shared encoders"
     kinds = 'SGR','SAF','joint','none'
@@ -62,5 +63,5 @@ def sgraf(
     scorer = JointScorer(scorer_of('SGR'), scorer_of('SAF')) if both else scorer_of(kind)
     width = vocab_size if text_dim is None else text_dim
     words = text_encoder(text, width, dim, word_dim, dropout)
-    images = RegionEncoder(image_dim, dim, places=places)
+    images = RegionEncoder(image_dim, dim, unit=unit, places=places)
     return RetrievalModel(images, words, image_pool, text_pool, scorer)

@@ -219,6 +219,10 @@ def test_dual_invariances():
         test_close(score(images[[1,0,2]]), score(images)[[1,0,2]], eps=1e-8)
         test_close(score(turned), score(whole), eps=1e-8)
 
+def test_regions_are_told():
+    told = dual(4, 7, dim=3, places='middle', unit=True).image_encoder
+    test_eq((told.places,told.unit), ('middle',True))
+
 def test_round_trip():
     tokens = Batch.of(tokens=torch.tensor([[1,4,2], [1,2,0]]))
     words = Batch.of(words=torch.ones(2,3,7))

@@ -81,6 +81,8 @@ def test_options_arrive():
     test_eq(read(kind='none', average='scores').average, 'scores')
     for k,v in dict(direction='i2t', use_global=False, use_local=False).items():
         test_eq(getattr(read(**{k:v}), k), v)
+    told = tiny(places='middle', unit=True).image_encoder
+    test_eq((told.places,told.unit), ('middle',True))
 
 def test_biases():
     for kind,want in (('SGR',[]), ('SAF',['reason.bn.bias'])):
