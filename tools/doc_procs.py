@@ -90,7 +90,8 @@ def shown(cell, module):
     if marks.get('echo')=='false':
         what = 'Code of the figure' if has_picture(cell) else 'Code of the table'
         return [fold(cell, f'{what}; {kept_for(cell)}' if kept_for(cell) else what)]
-    if 'default_exp' not in marks and 'file' not in marks and only_imports(cell): return [silent(fold(cell, 'Imports: the code below needs them'))]
+    plain = not marks.keys()&{'default_exp','file','proof'}
+    if plain and only_imports(cell): return [silent(fold(cell, 'Imports: the code below needs them'))]
     if not marks.keys()&hidden: return labelled(cell)
     if not cell.source.strip() or marks.get('eval')=='false' and 'hide' in marks: return []
     if 'hide' in cell.directives_: return [mk_cell(anchors(places_of(cell)), 'markdown'), silent(fold(cell, 'More code'))]

@@ -121,7 +121,7 @@ def test_claim():
         with expect_fail(ArgumentError, 'new or empty'):
             tiny_run(d, 'other', overwrite=True)
         assert (d/'other'/'thesis.txt').exists()
-        with expect_fail(FileNotFoundError, 'no such file'): Run.load(d/'other')
+        with expect_fail(FileNotFoundError, 'not there'): Run.load(d/'other')
 
 def test_a_mistake_leaves_nothing():
     with tempfile.TemporaryDirectory() as d:
