@@ -82,7 +82,7 @@ function searchSay(data, state, {rows, scores, known, unknown}) {
 function searchView(place, data, lab) {
   const tries = el('div', {class:'l-row', role:'group', 'aria-label':'words to try'}, data.tries.map(words =>
     el('button', {type:'button', onclick:() => lab.set({query:words})}, words)));
-  const cards = range(12).map(() => {
+  const cards = range(Math.min(12, data.names.length)).map(() => {
     const picture = el('img', {width:72, height:72}), name = el('span'), score = el('span', {class:'l-good'});
     return {picture, name, score, figure:el('figure', {}, picture, el('figcaption', {}, score, ' ', name))};
   });
