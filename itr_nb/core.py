@@ -6,9 +6,9 @@ Docs: https://itr-nb.github.io/itr_nb/reference/core.html.md"""
 
 # %% auto #0
 __all__ = ['whole_numbers', 'lengths_to_mask', 'masked_softmax', 'masked_mean', 'l2norm', 'Batch', 'States', 'ImageStates',
-           'TextStates', 'check_words', 'check_regions', 'Loss', 'terms_of', 'Explained', 'Scorer', 'seed_everything',
-           'check_each', 'check_finite', 'check_shape', 'check_that', 'checks_together', 'ArgumentError', 'atomic_path',
-           'cache_home', 'read_json', 'read_text']
+           'TextStates', 'check_words', 'check_regions', 'Loss', 'SumLoss', 'terms_of', 'Explained', 'Scorer',
+           'seed_everything', 'check_each', 'check_finite', 'check_shape', 'check_that', 'checks_together',
+           'ArgumentError', 'atomic_path', 'cache_home', 'read_json', 'read_text']
 
 # %% ../nbs/reference/01_core.ipynb #61c9d183
 import random
@@ -288,12 +288,12 @@ class Loss(nn.Module):
         nothing"""
         return False
 
-    def __add__(self, other:'Loss')->'Loss': return _SumLoss([*terms_of(self), *terms_of(other)])
+    def __add__(self, other:'Loss')->'Loss': return SumLoss([*terms_of(self), *terms_of(other)])
     def __mul__(self, weight:float)->'Loss':
-        return _SumLoss([(weight*w, l) for w,l in terms_of(self)])
+        return SumLoss([(weight*w, l) for w,l in terms_of(self)])
     __rmul__ = __mul__
 
-class _SumLoss(Loss):
+class SumLoss(Loss):
     "A weighted sum of losses, every term logged under its own name"
     def __init__(self,
         terms:Sequence[tuple[float,Loss]], # Weight and loss
@@ -322,7 +322,7 @@ class _SumLoss(Loss):
 
 def terms_of(loss:Loss)->list[tuple[float,Loss]]:
     "The weighted terms of a loss"
-    return list(zip(loss.weights, loss.losses)) if isinstance(loss, _SumLoss) else [(1., loss)]
+    return list(zip(loss.weights, loss.losses)) if isinstance(loss, SumLoss) else [(1., loss)]
 
 # %% ../nbs/reference/01_core.ipynb #75c42b6e
 @dataclass
