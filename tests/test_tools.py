@@ -134,3 +134,20 @@ def test_a_plain_word_is_a_term_only_where_it_is_meant(monkeypatch):
     monkeypatch.setattr(build_docs, 'glossary', lambda: dict(step=dict(term='step', sentence='one update', only='training step')))
     linked = build_docs.link_terms('<p>Two steps. A training step. Another training step.</p>', 'words.html')
     assert linked.startswith('<p>Two steps. A training <a') and linked.count('class="term"')==1
+
+grouped = '''
+import os
+from pathlib import Path
+import pytest
+pytestmark = pytest.mark.xdist_group('one')
+@pytest.mark.parametrize('i', range(4))
+def test_group(i): Path(f'{i}.pid').write_text(str(os.getpid()))
+'''
+
+def test_a_group_of_tests_shares_one_process(tmp_path):
+    "pytest 9.2 with pytest-xdist 3.8 tears groups apart, and what they share is built twice"
+    (tmp_path/'test_grouped.py').write_text(grouped)
+    command = [sys.executable, '-m', 'pytest', '-q', '-n', '2', '--dist', 'loadgroup', '-p', 'no:cacheprovider', '--rootdir=.']
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert '4 passed' in done.stdout, done.stdout
+    assert len({p.read_text() for p in tmp_path.glob('*.pid')})==1
