@@ -26,7 +26,7 @@ def given(
     if not text.strip(): raise typer.BadParameter('expected a value, got nothing')
     return text
 
-def _path(text:str)->Path: return Path(given(text))
+def _path(text:str|Path)->Path: return Path(given(str(text))) # A default is a Path
 def place(*names, **kw): return option(*names, parser=_path, metavar='PATH', **kw)
 def argument(name:str, **kw): return typer.Argument(parser=_path, metavar=name, **kw)
 

@@ -25,6 +25,15 @@ def first(f): return re.split('[.:;]', ' '.join(f.__doc__.split()))[0]
 def help_of(verb):
     return CliRunner().invoke(program, [verb, '--help'], prog_name='itr').output
 
+def framed(verb): return f'### itr {verb}\n\n```\n{help_of(verb).strip()}\n```\n'
+
+def box(k):
+    verb = k.startswith('itr')
+    shown = ax.text(
+        *nodes[k], k, ha='center', va='center', family='monospace' if verb else None,
+        bbox=dict(boxstyle='round,pad=.4', fc='.88' if verb else 'w', ec='k'))
+    return shown.get_bbox_patch()
+
 def itr(*args):
     out = CliRunner().invoke(app, [str(a) for a in args], catch_exceptions=False)
     return out.exit_code,out.output
@@ -243,6 +252,17 @@ def test_numbers_that_mean_nothing():
         plan = 'train', 'dual-photos', '--dry-run', '--data', shapes_folder(d)
         for o in ('--captions=0', '--captions=-1', '--skip-bad=1', '--skip-bad=nan'):
             test_eq(shell(*plan, o)[0], 1)
+
+def test_what_is_left_out_is_read_as_well():
+    "Every default passes the parser of its option"
+    import typer
+    whole = typer.main.get_command(app)
+    for name,verb in whole.commands.items():
+        needed = ['x' for p in verb.params if p.required]
+        with whole.make_context('itr', [name]) as above:
+            verb.make_context(name, needed, parent=above)
+    code,said = itr('table', 'imc-3')
+    test_eq(code, 0); assert '437.9' in said
 
 def test_a_bug_keeps_its_traceback():
     import itr_nb.run as runs

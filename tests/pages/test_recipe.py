@@ -16,8 +16,13 @@ from fastcore.test import *
 from itr_nb.shelf import book
 from itr_nb.recipe import load_recipe
 from importlib.resources import files
-from itr_nb.registry import LOSSES
+import inspect
+from itr_nb.registry import LOSSES,MODELS
 import tempfile
+
+def defaults(function):
+    takes = inspect.signature(function).parameters
+    return {k:p.default for k,p in takes.items() if p.default is not p.empty}
 
 def test_book():
     assert book()
