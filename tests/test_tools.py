@@ -3,7 +3,7 @@ import ast,base64,os,subprocess,sys
 
 from common import root
 from fastcore.nbio import mk_cell,new_nb,write_nb
-from tools import doc_procs,export_tests,readme
+from tools import build_docs,doc_procs,export_tests,readme
 from tools.pages import Page
 
 def page_of(tmp_path, *cells):
@@ -79,15 +79,64 @@ def test_what_a_page_defines_or_imports_leads_there(tmp_path, monkeypatch):
 
 def test_cells_on_the_site_by_one_rule():
     "Imports and the code of figures are folded, whatever their marks; a cell whose output was kept says so"
-    def shown(source, **marks):
+    def shown(source, printed=True, **marks):
         cell = mk_cell(source)
-        cell.outputs,cell.directives_,cell.parsed_ = [],marks,lambda: ast.parse(source).body
+        cell.outputs,cell.directives_,cell.parsed_ = [{}]*printed,marks,lambda: ast.parse(source).body
         return [c.source for c in doc_procs.shown(cell, None)]
     for marks in ({}, dict(hide=''), dict(export=''), dict(slow='')):
         assert shown('import torch', **marks)==['#| code-fold: true\n#| code-summary: "Imports: the code below needs them"\nimport torch']
     assert shown('x = 1')==['x = 1'] and shown('import torch', file='x.py')==['import torch']
     assert shown('x = 1', slow='')==['<p class="kept">slow: its output was kept</p>', 'x = 1']
     assert 'Code of the table; slow: its output was kept' in shown('x = 1', slow='', echo='false')[0]
+    assert shown('x = 1', printed=False, slow='')[0]=='<p class="kept">slow: not run with this page</p>'
+
+two_things = '''
+def _helper(): return 2
+def counted(
+    n:int, # How many
+)->int: # Twice as many
+    "Twice a number"
+    a = n
+    b = a
+    return a*_helper()+b-a
+class Kept(dict):
+    "What was kept"
+    size:int = 3 # At most
+    def __init__(self, x): self.x = x
+    def _own(self): pass
+    def read(self):
+        "All of it"
+        a = self
+        b = a
+        return b
+_LAST = 3
+'''
+
+def test_the_reference_shows_each_name_in_short(monkeypatch):
+    "A heading for each public name, what its user has to know, and all of the code behind a line"
+    monkeypatch.setattr(doc_procs, 'lines_of', lambda module: {})
+    cell = mk_cell(two_things)
+    cell.outputs,cell.directives_,cell.parsed_ = [],dict(export=''),lambda: ast.parse(two_things).body
+    said = [c.source for c in doc_procs.shown(cell, 'x', lesson=False)]
+    heads = [s.partition('### ')[2] for s in said if '### ' in s]
+    assert heads==['counted', 'Kept'] and 'id="_helper"' in said[0]
+    assert said[1]=='```python\ndef counted(\n    n:int, # How many\n)->int: # Twice as many\n    "Twice a number"\n```'
+    assert 'size:int = 3 # At most' in said[4] and 'def __init__' in said[4] and '"All of it"' in said[4]
+    assert '_own' not in said[4] and 'return b' not in said[4]
+    folded = '\n'.join(s for s in said if s.startswith('#| code-fold'))
+    for line in filter(None, two_things.splitlines()): assert line in folded
+    whole = doc_procs.shown(cell, 'x')
+    assert len(whole)==2 and whole[1] is cell
+
+def test_imports_below_each_other_are_one_fold():
+    folds = [mk_cell(f'#| code-fold: true\n#| code-summary: "{doc_procs.imports}"\n#| hide: true\nimport {n}') for n in ('a', 'b')]
+    one = doc_procs.together([*folds, mk_cell('x'), folds[0]])
+    assert len(one)==3 and one[0].source.endswith('import a\nimport b') and one[1].source=='x'
+
+def test_a_figure_is_said_by_the_sentence_before_it():
+    img = '<img width="3" src="data:image/png;base64,x">'
+    said = build_docs.say_figures(f'<p>One. Two <b>&amp; "three"</b>:</p>{img}')
+    assert 'alt="Figure: Two &amp; &quot;three&quot; :"' in said and said.endswith(img[5:])
 
 draws = '''
 import random

@@ -78,6 +78,15 @@ def drawer(text, checks):
     said = f'Proof: {checks} check{"s"*(checks!=1)}'
     return f'{text[:opens.start()]}{section}<details class="proof"><summary>{said}</summary>{text[opens.end():ends]}</details>{text[ends:]}'
 
+def say_figures(text):
+    "A page's HTML in which a picture that cells drew is said by the sentence before it"
+    def said(m):
+        before = re.findall(r'<p>(.*?)</p>', m.string[max(0, m.start()-20_000):m.start()], re.S)
+        plain = ' '.join(html.unescape(re.sub(r'<[^>]+>', ' ', before[-1] if before else '')).split())
+        sentence = re.split(r'(?<=[.:?!]) (?=[A-Z])', plain)[-1]
+        return f'<img alt="{html.escape("Figure: "+sentence if sentence else "Figure")}" {m[1]}'
+    return re.sub(r'<img ((?:width="\d+" )?src="data:image/)', said, text)
+
 def checks_of(page):
     "How many test functions a page has"
     return sum(len(re.findall(r'^def test_', c.source, re.M)) for c in page.code)
@@ -128,6 +137,7 @@ def finish(out):
         text = drawer(path.read_text(encoding='utf-8'), checks_of(page))
         terms = '../'*(len(path.relative_to(out).parts)-1)+'start/how_to_read.html#glossary'
         if page.path.stem!='03_how_to_read': text = link_terms(text, terms)
+        text = say_figures(text)
         path.write_text(take_along(text, page, get_config().git_url), encoding='utf-8')
         shutil.copy(page.path, path.parent/page.path.name)
 

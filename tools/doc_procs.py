@@ -1,8 +1,9 @@
 """How nbdev turns a notebook into a page of the site: what a page exports is shown as code, under a heading with a link to its source
 
 nbdev would hide a cell marked `export`, run parts of the notebook, and show signatures. A lesson needs the code, docments and
-docstring included, and that needs nothing to run. pyproject.toml names these processors, and those of nbdev's own that they replace."""
-import ast,re
+docstring included, and that needs nothing to run. On a page of the reference each public name has a heading and what its user
+has to know, and the code waits behind a line. pyproject.toml names these processors, and those of nbdev's own that they replace."""
+import ast,re,textwrap
 from functools import cache
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from nbdev.doclinks import NbdevLookup
 from nbdev.process import Processor
 from nbdev.showdoc import showdoc_nm
 
-from tools.pages import pages
+from tools.pages import Page,pages
 
+imports = 'Imports: the code below needs them'
 hidden = {'export', 'exports', 'exporti', 'hide', 'default_exp'}
 
 def names_of(cell):
@@ -57,6 +59,62 @@ def fold(cell, summary):
     cell.source = f'#| code-fold: true\n#| code-summary: "{summary}"\n{source}'
     return cell
 
+def first_line(node): return min([node.lineno, *(d.lineno for d in getattr(node, 'decorator_list', []))])
+
+def head_of(node, lines):
+    "Lines of a definition up to its docstring, or up to its body where it has none"
+    documented = ast.get_docstring(node) is not None
+    ends = node.body[0].end_lineno if documented else max(node.body[0].lineno-1, node.lineno)
+    return lines[first_line(node)-1:ends]
+
+def in_short(node, lines):
+    "What the user of a function or a class has to know: arguments, docstrings, fields and public methods"
+    found = head_of(node, lines)
+    if not isinstance(node, ast.ClassDef): return found
+    for n in node.body:
+        if isinstance(n, ast.AnnAssign): found += lines[n.lineno-1:n.end_lineno]
+        elif isinstance(n, ast.FunctionDef) and (n.name[0]!='_' or n.name in ('__init__', '__call__')): found += ['', *head_of(n, lines)]
+    return found
+
+def pieces(cell):
+    "(node, its lines and the private ones before it) of each public function and class of a cell, then the lines that are left"
+    lines,start,found = cell.source.splitlines(),0,[]
+    for n in cell.parsed_() or []:
+        if isinstance(n, (ast.FunctionDef, ast.ClassDef)) and not n.name.startswith('_'):
+            found.append((n, lines[start:n.end_lineno]))
+            start = n.end_lineno
+    return found,lines[start:]
+
+def code_block(lines): return mk_cell('```python\n'+'\n'.join(lines).strip('\n')+'\n```', 'markdown')
+
+def behind(lines, summary):
+    "Code behind a line"
+    text = '\n'.join(l for l in lines if not l.startswith('#|')).strip('\n')
+    cell = mk_cell(f'#| code-fold: true\n#| code-summary: "{summary}"\n{text}')
+    return [cell] if text.strip() else []
+
+def in_reference(cell, module):
+    "An exported cell of a page of the reference: each public name under a heading of its own, in short, its code folded"
+    found,rest = pieces(cell)
+    out,lines = [],cell.source.splitlines()
+    for node,own in found:
+        whole = [l for l in own if not l.startswith('#|')]
+        short = in_short(node, lines)
+        folds = sum(map(bool, whole))>sum(map(bool, short))+2
+        out += [heading(listify(showdoc_nm(node)), module, places_of(cell) if node is found[0][0] else ()), code_block(short if folds else whole)]
+        if folds: out += behind(own, 'Code')
+    if not found and (at := places_of(cell)): out = [mk_cell(anchors(at), 'markdown')]
+    return [*out, *behind(rest, 'More code' if found else 'Code')]
+
+def names_to_import(module):
+    "What a module offers, as the statement that brings it in"
+    path = get_config().lib_path/(module.replace('.', '/')+'.py')
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    names = next((ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id=='__all__'), [])
+    one = f'from itr_nb.{module} import {", ".join(names)}'
+    if len(one)<=88: return [one] if names else []
+    return [f'from itr_nb.{module} import (', *textwrap.wrap(', '.join(names), 84, initial_indent='    ', subsequent_indent='    '), ')']
+
 def silent(cell):
     "A cell without what it printed"
     cell.outputs = []
@@ -68,38 +126,63 @@ def only_imports(cell):
     return bool(code) and all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in code)
 
 # What the site says of a cell whose outputs were kept, by the mark that keeps it from being run
-kept = {'slow':'slow: its output was kept', 'cuda':'on a GPU: its output was kept', 'hub':'from the network: its output was kept'}
+kept = {'slow':'slow', 'cuda':'on a GPU', 'hub':'from the network'}
 
 def kept_for(cell):
     "What the site says of a cell that is not run with its page, '' for the others"
-    return next((said for mark,said in kept.items() if mark in cell.directives_), '')
+    why = next((said for mark,said in kept.items() if mark in cell.directives_), '')
+    return why and f'{why}: {"its output was kept" if cell.outputs else "not run with this page"}'
 
 def labelled(cell):
     "A cell below a label that says why its outputs were kept"
     said = kept_for(cell)
     return [mk_cell(f'<p class="kept">{said}</p>', 'markdown'), cell] if said else [cell]
 
+def only_private(cell):
+    "Does a cell define nothing that a user may name?"
+    def name(n): return getattr(n, 'name', None) or getattr(n, 'targets', [n])[0]
+    named = [n if isinstance(n, str) else getattr(n, 'id', '') for n in map(name, cell.parsed_() or [])]
+    return bool(named) and all(n.startswith('_') for n in named)
+
 def has_picture(cell): return any('image/png' in o.get('data', {}) for o in cell.outputs)
 
-def shown(cell, module):
+def shown(cell, module, lesson=True):
     """What stands on the site for a cell: definitions under a heading, imports and hidden code folded, so that who copies has all
 
-    Code whose outputs were kept says so."""
+    Code whose outputs were kept says so. Outside a lesson definitions are shown in short."""
     if cell.cell_type!='code': return [cell]
     marks = cell.directives_
     if marks.get('echo')=='false':
         what = 'Code of the figure' if has_picture(cell) else 'Code of the table'
         return [fold(cell, f'{what}; {kept_for(cell)}' if kept_for(cell) else what)]
     plain = not marks.keys()&{'default_exp','file','proof'}
-    if plain and only_imports(cell): return [silent(fold(cell, 'Imports: the code below needs them'))]
+    if plain and only_imports(cell): return [silent(fold(cell, imports))]
     if not marks.keys()&hidden: return labelled(cell)
     if not cell.source.strip() or marks.get('eval')=='false' and 'hide' in marks: return []
     if 'hide' in cell.directives_: return [mk_cell(anchors(places_of(cell)), 'markdown'), silent(fold(cell, 'More code'))]
     exported = {'export', 'exports'}&cell.directives_.keys()
     home = ''.join(''.join(cell.directives_[d]) for d in exported).strip()
     names,places = names_of(cell),places_of(cell)
+    if not lesson and (names or only_private(cell)): return in_reference(cell, home or module)
     if names: return [heading(names, home or module, places), cell]
     return [mk_cell(anchors(places), 'markdown'), cell] if places else [cell]
+
+def page_of(nb): return Page(get_config().nbs_path/Path(nb.path_).relative_to(get_config().nbs_path))
+
+def below_title(cells, lines):
+    "Cells with code below the title, which nbdev has made the head of the page"
+    at = next((i for i,c in enumerate(cells) if c.cell_type=='raw'), -1)+1
+    return [*cells[:at], code_block(lines), *cells[at:]] if lines else cells
+
+def folds_imports(cell): return cell.source.startswith(f'#| code-fold: true\n#| code-summary: "{imports}"\n')
+
+def together(cells):
+    "Cells in which folds of imports that follow each other are one"
+    out = []
+    for c in cells:
+        if out and folds_imports(out[-1]) and folds_imports(c): out[-1].source += '\n'+'\n'.join(l for l in c.source.splitlines() if not l.startswith('#|'))
+        else: out.append(c)
+    return out
 
 class show_source(Processor):
     "Put exported definitions under headings, and fold what is hidden; the home page is no lesson and shows no code"
@@ -107,8 +190,10 @@ class show_source(Processor):
         if Path(self.nb.path_).stem=='index':
             self.nb.cells = [c for c in self.nb.cells if c.cell_type!='code' or 'hide' not in c.directives_]
             return
-        module = module_of(self.nb)
-        self.nb.cells = [c for cell in self.nb.cells for c in shown(cell, module)]
+        module,page = module_of(self.nb),page_of(self.nb)
+        cells = [c for cell in self.nb.cells for c in shown(cell, module, page.is_lesson)]
+        if module and not page.is_lesson: cells = below_title(cells, names_to_import(module))
+        self.nb.cells = together(cells)
 
 @cache
 def addresses():
