@@ -210,6 +210,15 @@ def test_the_page_computes_what_the_package_computes(kind, page):
             worst[k] = max(worst.get(k, 0), d)
     print(kind, {k:f'{d:.1e}' for k,d in worst.items()})
 
+@pytest.mark.parametrize('loss', ['hardest','sum'])
+def test_a_gap_of_exactly_the_margin_costs_nothing_and_pulls_nothing(page, loss):
+    "0.60 − 0.20 is less than 0.40 by rounding alone"
+    preset = dict(scores=[.60,.20,.10,.90], ids=[0,1], images=['a','b'], captions=['a','b'])
+    state = dict(preset='one', loss=loss, margin=.4, tau=.1, shared='no', scores=preset['scores'])
+    asked = dict(presets=dict(one=preset)),state
+    found = page.evaluate('([data, state]) => itrLabs.score(data, state)', json.loads(json.dumps(asked)))
+    assert found['loss']==0 and not any(found['grad'])
+
 def test_the_packaged_search_finds_in_the_page_what_it_finds_in_python(page):
     g,s = lots(7),WordSearch.load()
     states = [dict(query=some_text(g, [pick(g, s.words) for _ in range(8)]), gallery=pick(g, ('all','new'))) for _ in range(settings)]

@@ -18,10 +18,6 @@ import math
 from fastcore.test import *
 from itr_nb.core import ArgumentError
 
-def solved(name, strength):
-    T = texts[name]['train']
-    return cca(T-T.mean(0), (X-X.mean(0))[of], strength, 256)
-
 def scores(split, name, strength, width=128, power=2):
     "The table of a split, from so many directions, weighted by a power of rho"
     P, Q, rho = solutions[name, strength]
@@ -32,6 +28,10 @@ def scores(split, name, strength, width=128, power=2):
 
 def rsum(split, *setting):
     return round(retrieval_report(scores(split, *setting), splits[split][2])['rsum'], 1)
+
+def solved(name, strength):
+    T = texts[name]['train']
+    return cca(T-T.mean(0), (X-X.mean(0))[of], strength, 256)
 
 def by_picture(scores):
     "What each picture and its five sentences add to the sum of six recalls"

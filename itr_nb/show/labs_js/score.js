@@ -11,7 +11,8 @@ function hinges(S, positive, margin, hardest) {
   const grad = S.map(row => row.map(() => 0));
   let loss = 0;
   S.forEach((row, i) => {
-    const costs = row.map((s, j) => positive[i][j] ? 0 : Math.max(0, margin-row[i]+s));
+    const hinge = s => Math.max(0, Math.round(1e12*(margin-row[i]+s))/1e12); // What rounding leaves of 0 is 0
+    const costs = row.map((s, j) => positive[i][j] ? 0 : hinge(s));
     const top = Math.max(...costs), ties = costs.filter(c => c === top).length;
     costs.forEach((c, j) => {
       const share = !hardest ? 1 : c === top ? 1/ties : 0;
