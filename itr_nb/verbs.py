@@ -6,7 +6,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/verbs.html.md"""
 
 # %% auto #0
 __all__ = ['Force', 'AsJson', 'option', 'given', 'place', 'argument', 'show', 'say_json', 'changes_of', 'index', 'serve', 'table',
-           'write_gallery', 'may_write_gallery', 'search_index']
+           'claims', 'write_gallery', 'may_write_gallery', 'search_index']
 
 # %% ../nbs/reference/97_verbs.ipynb #81b8e22b
 import json,re
@@ -149,6 +149,30 @@ def table(
     found = made(
         name, out, seeds, make, data, images, changes_of(set), progress=not as_json)
     say_json(asdict(found)) if as_json else show(str(found))
+
+# %% ../nbs/reference/97_verbs.ipynb #c1a10002
+_PAPER = "A paper's package, such as imc; the papers that there are if not given."
+
+def claims(
+    paper:Annotated[str, typer.Argument(metavar='[PAPER]', help=_PAPER)]=None,
+    as_json:AsJson=False,
+):
+    "What a paper claims, against which control it was run, and the verdict of the runs."
+    from itr_nb.claims import claimed_papers,claims as made
+    if paper is None:
+        names = claimed_papers()
+        return say_json(names) if as_json else show('\n'.join(names))
+    found = made(paper)
+    if not as_json: return show(str(found))
+    say_json([dict(
+        id=c.id, place=c.place, says=c.says, control=c.control, needs=c.needs,
+        trials=[_trial_said(t) for t in c.trials]) for c in found.claims])
+
+def _trial_said(t)->dict:
+    effects = {
+        side:dict(gains=e.gains, half=e.half, verdict=e.verdict)
+        for side,e in t.effects.items()}
+    return dict(name=t.name, data=t.data, metric=t.metric, verdict=t.verdict, **effects)
 
 # %% ../nbs/reference/97_verbs.ipynb #98734fb7
 def write_gallery(

@@ -15,7 +15,7 @@ found = pages()
 # Low to high; a wing stands where 'wings' is. `workshop` makes data by means of encoders, so it stands above both; `show` draws
 # what it is given, and `run` hands it what a run has found
 order = ('files checks core registry data encode workshop score losses train judge model linear wings '
-    'show shelf recipe inputs build run course verbs cli __main__').split()
+    'show shelf claims recipe inputs build run course verbs cli __main__').split()
 
 # Imports that break the first law, (who imports, what): why
 exceptions:dict[tuple[str,str],str] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 import typer
 from itr_nb.verbs import (
-    AsJson,argument,changes_of,Force,given,index,may_write_gallery,option,place,say_json,
+    AsJson,argument,changes_of,claims,Force,given,index,may_write_gallery,option,place,say_json,
     search_index,serve,show,table,write_gallery,
 )
 import contextlib,io,re,shutil,subprocess,tempfile

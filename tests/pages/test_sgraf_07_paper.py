@@ -3,6 +3,7 @@ import tomllib
 from importlib.resources import files
 from pathlib import Path
 import numpy as np
+from itr_nb.claims import claims,draw_claims,weigh
 from itr_nb.recipe import load_recipe
 from itr_nb.shelf import published,RECALLS
 from itr_nb.show.board import Board,board_rows
@@ -30,13 +31,6 @@ def sums(model):
     runs = [r for r in result['run'] if (r['data'],r['model'])==('scenes',model)]
     runs = runs or [r for r in result['ablation'] if r['variant']==model]
     return np.array([r['rsum'] for r in sorted(runs, key=lambda r: r['seed'])])
-
-def verdict(differences):
-    "Mean, half the interval, and what they say"
-    x = np.asarray(differences)
-    mean,half = x.mean(),14.09*x.std(ddof=1)/len(x)**.5
-    if mean>half: return mean,half,'supported'
-    return mean,half,'contradicted' if mean<-half else 'not told apart'
 
 def line(name, its):
     "A row: seeds, told apart over all, told apart by question"

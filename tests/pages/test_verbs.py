@@ -107,3 +107,13 @@ def test_table_says():
         with expect_fail(ArgumentError, 'epochs'):
             table('imc-3', Path(d)/'runs', set=['train.epochs=0'])
     with expect_fail(ArgumentError, "is it 'imc-3'"): table('imc3')
+
+def test_claims_say():
+    test_eq(json.loads(said(claims, as_json=True)), said(claims).split())
+    told = {c['id']:c for c in json.loads(said(claims, 'sgraf', as_json=True))}
+    trial = told['modules']['trials'][0]
+    test_eq(trial['verdict'], 'not told apart')
+    test_eq((len(trial['over']['gains']), len(trial['control']['gains'])), (3, 3))
+    test_eq(told['width']['trials'], [])
+    assert '**modules**: ' in said(claims, 'sgraf')
+    with expect_fail(ArgumentError, "is it 'sgraf'"): claims('sgarf')
