@@ -8,7 +8,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/build.html.md"""
 __all__ = ['build_model', 'prepare', 'model_for', 'build_learner', 'check_recipe', 'origins', 'plan']
 
 # %% ../nbs/reference/73_build.ipynb #04df4b25
-import inspect,math,tempfile
+import inspect,tempfile
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from .core import ArgumentError,Loss,seed_everything,terms_of
-from .data.batches import RetrievalData
+from .data.batches import RetrievalData,cuts,twin_groups
 from .data.pairs import Splits
 from .inputs import TRAINED_TEXTS,Inputs
 from .model import RetrievalModel,with_own_heads
@@ -229,10 +229,13 @@ def plan(
 )->_Plan:
     """What training would be; nothing is written, and the features of one picture and one
     caption are all that is made"""
-    train = splits['train']
+    train,t = splits['train'],recipe.train
+    if t.twins: twin_groups(train)
     inputs = Inputs.of(recipe, splits)
+    first = train.rows_of_image_id[int(train.image_of[0])][:1]
+    alone = t.model_copy(update=dict(twins=False)) # Of one picture nobody is a twin
     with tempfile.TemporaryDirectory() as d:
-        one = inputs.prepare({'train':train.subset([0])}, recipe.train, Path(d), progress=False)
+        one = inputs.prepare({'train':train.subset(first)}, alone, Path(d), progress=False)
         facts = inputs.arguments(recipe.factory, one)
         batch = next(iter(one.train_loader(0)))
     light = _stand_in(recipe) is not None
@@ -240,8 +243,6 @@ def plan(
     sizes = [sum(p.numel() for p in model.parameters() if p.requires_grad or k) for k in (1,0)]
     regions = batch.regions.shape[1] if 'regions' in batch.tensors() else 50
     words = max(len(c.split()) for c in train.captions[:1000])+2
-    size = min(recipe.train.batch_size, len(train))
+    size,steps = min(t.batch_size, len(train)),len(cuts(len(train), t.batch_size))
     return _Plan({s:dict(images=len(p.images), captions=len(p)) for s,p in splits.items()}, facts,
-        *sizes,
-        math.ceil(len(train)/recipe.train.batch_size), recipe.train.epochs,
-        _step_bytes(model, sizes[1], size, regions, words))
+        *sizes, steps, t.epochs, _step_bytes(model, sizes[1], size, regions, words))

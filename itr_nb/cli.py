@@ -122,9 +122,9 @@ def _say_run(run, as_json:bool):
 
 def _say_plan(name:str, recipe, changes:dict, data:str, images:str|None, how:dict, as_json:bool):
     from itr_nb.build import check_recipe,origins,plan
-    from itr_nb.data import open_data
+    from itr_nb.run.training import splits_for
     check_recipe(recipe)
-    values,planned = origins(name, changes),plan(recipe, open_data(data, images, **how))
+    values,planned = origins(name, changes),plan(recipe, splits_for(recipe, data, images, **how))
     if as_json: return say_json(dict(values=values, plan=vars(planned)))
     width = max(len(k) for k,_,_ in values)
     for key,value,source in values: show(f'{key:{width}}  {json.dumps(value)}  ({source})')

@@ -8,7 +8,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/core.html.md"""
 __all__ = ['whole_numbers', 'lengths_to_mask', 'masked_softmax', 'masked_mean', 'l2norm', 'Batch', 'States', 'ImageStates',
            'TextStates', 'check_words', 'check_regions', 'Loss', 'SumLoss', 'terms_of', 'Explained', 'Scorer',
            'seed_everything', 'check_each', 'check_finite', 'check_shape', 'check_that', 'checks_together',
-           'ArgumentError', 'atomic_path', 'cache_home', 'read_json', 'read_text']
+           'ArgumentError', 'atomic_path', 'cache_home', 'parsed', 'read_json', 'read_text']
 
 # %% ../nbs/reference/01_core.ipynb #61c9d183
 import random
@@ -25,11 +25,11 @@ from torch.autograd.function import once_differentiable
 from itr_nb.checks import (
     check_each,check_finite,check_shape,check_that,checks_together,
 )
-from .files import ArgumentError,atomic_path,cache_home,read_json,read_text
+from .files import ArgumentError,atomic_path,cache_home,parsed,read_json,read_text
 
 _all_ = [
     "check_each", "check_finite", "check_shape", "check_that", "checks_together", "ArgumentError",
-    "atomic_path", "cache_home", "read_json", "read_text",
+    "atomic_path", "cache_home", "parsed", "read_json", "read_text",
 ]
 
 # %% ../nbs/reference/01_core.ipynb #dcc6359d

@@ -6,11 +6,13 @@ Docs: https://itr-nb.github.io/itr_nb/reference/files.html.md"""
 
 # %% auto #0
 __all__ = ['ArgumentError', 'kind_of_file', 'said_of', 'sweep', 'atomic_path', 'sole_writer', 'cache_home', 'as_path',
-           'check_file', 'read_text', 'read_json', 'file_hash', 'plain_name', 'check_text', 'plain_text']
+           'check_file', 'check_size', 'read_text', 'too_deep', 'parsed', 'read_json', 'file_hash', 'open_picture',
+           'plain_name', 'check_text', 'plain_text']
 
 # %% ../nbs/reference/00_files.ipynb #f1000004
-import contextlib,hashlib,json,os,re,shutil,stat,time,uuid
+import contextlib,hashlib,json,os,re,shutil,stat,time,tomllib,uuid
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 
 try: import fcntl
@@ -25,7 +27,8 @@ class ArgumentError(ValueError):
         got=None, # What came; arrays are shown by shape and type
     ):
         shape,dtype = getattr(got, 'shape', None),getattr(got, 'dtype', None)
-        shown = repr(got) if shape is None or dtype is None else f'{tuple(shape)} {dtype}'
+        try: shown = repr(got) if shape is None or dtype is None else f'{tuple(shape)} {dtype}'
+        except (ValueError, RecursionError): shown = f'a {type(got).__name__} too large to be shown'
         if expected is not None: name = f'{name}: expected {expected}, got {shown}'
         super().__init__(name)
 
@@ -170,22 +173,63 @@ def check_file(
     if kind!='file': raise ArgumentError(str(path), 'a file', said_of(kind))
     return Path(path)
 
+def check_size(
+    path:str|Path, # A text file
+    most:int=2**31, # Bytes
+)->Path: # As a `Path`
+    "Refuse, before it is read, what is too large to be a text; and what `check_file` does"
+    size = check_file(path).stat().st_size
+    if size>most: raise ArgumentError(str(path), f'a text of at most {most:,} bytes', size)
+    return Path(path)
+
 def read_text(
     path:str|Path, # A text file
+    most:int=2**31, # Bytes
 )->str:
-    "All of a UTF-8 file; raises as `check_file` does, and `ArgumentError` for another encoding"
-    try: return check_file(path).read_text(encoding='utf-8-sig')
+    "All of a UTF-8 file; raises as `check_size` does, and `ArgumentError` for another encoding"
+    try: return check_size(path, most).read_text(encoding='utf-8-sig')
     except UnicodeDecodeError as e: raise ArgumentError(str(path), 'text in UTF-8', str(e)) from e
+
+_TOML_STRINGS = re.compile(
+    r'"""(?:\\.|(?!""").)*+"""|\'\'\'(?:(?!\'\'\').)*+\'\'\'|'
+    r'"(?:[^"\\\n]|\\.)*+"|\'[^\'\n]*+\'|#[^\n]*+', re.S)
+_NO_BRACKETS = bytes(set(range(128))-set(b'[]{}'))
+_CHAIN = re.compile(r'(?<![\w-])[\w-]++(?:[ \t]*+\.[ \t]*+[\w-]++){64}')
+
+def too_deep(
+    text:str, # JSON or TOML
+    kind:str, # Which of the two
+)->bool:
+    """Do more than 64 brackets or parts of a key stand inside one another?
+
+    Data sets in JSON are not asked, from 16 million characters on: the parser stops at about 1,000"""
+    if kind=='TOML': bare = _TOML_STRINGS.sub('q', text)
+    elif text.count('[')+text.count('{')<=64 or len(text)>2**24: return False
+    else: bare = ''.join(text.replace(r'\\', '').replace(r'\"', '').split('"')[::2])
+    brackets = bare.encode('ascii', 'ignore').translate(None, _NO_BRACKETS)
+    steps = (1 if b in b'[{' else -1 for b in brackets)
+    return max(accumulate(steps), default=0)>64 or kind=='TOML' and bool(_CHAIN.search(bare))
+
+def parsed(
+    text:str, # From anywhere
+    kind:str, # 'JSON' or 'TOML'
+    where:str, # The file, or where in it, for the error
+    need:str|None=None, # What was expected, if not only the kind
+):
+    "What a text holds; `ArgumentError` for a damaged one, and for one that is nested too deep"
+    need = need or dict(JSON='JSON', TOML='a TOML file in UTF-8')[kind]
+    if too_deep(text, kind):
+        raise ArgumentError(where, need, f'{len(text)} characters, nested more than 64 deep')
+    try: return (json if kind=='JSON' else tomllib).loads(text)
+    except (ValueError, RecursionError) as e:
+        raise ArgumentError(where, need, f'{len(text)} characters, {e}') from e
 
 def read_json(
     path:str|Path, # A JSON file
     kind:type|tuple=object, # What it must hold, such as `dict`
 ):
     "What a JSON file holds; raises as `read_text` does, and `ArgumentError` for a damaged one"
-    text = read_text(path)
-    try: found = json.loads(text)
-    except (ValueError, RecursionError) as e:
-        raise ArgumentError(str(path), 'JSON', f'{len(text)} characters, {e}') from e
+    found = parsed(read_text(path), 'JSON', str(path))
     if not isinstance(found, kind):
         raise ArgumentError(str(path), f'a JSON {kind.__name__}', type(found).__name__)
     return found
@@ -195,6 +239,30 @@ def file_hash(
 )->str: # 64 hex digits
     "SHA-256 of every byte"
     with open(check_file(path), 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
+
+def _is_heic(source)->bool:
+    "Does a file, or what was read of it, begin as the pictures of phones do?"
+    if hasattr(source, 'seek'): source.seek(0)
+    with contextlib.nullcontext(source) if hasattr(source, 'read') else open(source, 'rb') as f:
+        start = f.read(64)
+    return start[4:8]==b'ftyp' and re.search(b'hei[cxms]|hev[cxms]', start) is not None
+
+def open_picture(
+    source, # A path, or a file that is open for reading bytes
+    name:str, # Of the picture, for the error
+): # As `PIL.Image.open` gives it
+    "`PIL.Image.open` that reads HEIC too, whatever it is called; without the extra it says so"
+    from PIL import Image,UnidentifiedImageError
+    try: return Image.open(source)
+    except UnidentifiedImageError:
+        if not _is_heic(source): raise
+    try: import pillow_heif
+    except ImportError as e:
+        need = "another format, or the extra: pip install 'itr_nb[heic]'"
+        raise ArgumentError(name, need, 'HEIC') from e
+    pillow_heif.register_heif_opener()
+    if hasattr(source, 'seek'): source.seek(0)
+    return Image.open(source)
 
 # %% ../nbs/reference/00_files.ipynb #f100000f
 def plain_name(

@@ -302,7 +302,7 @@ def carries(
     for key,value in changes.items():
         first,second,*rest = key.split('.')
         if first=='model' and second not in takes: return False
-        if first=='loss' and rest and second not in loss: return False
+        if first=='loss' and (not loss or rest and second not in loss): return False
     return True
 
 def load_recipe(

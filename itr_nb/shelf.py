@@ -8,7 +8,6 @@ Docs: https://itr-nb.github.io/itr_nb/reference/shelf.html.md"""
 __all__ = ['RECALLS', 'read_toml', 'import_uses', 'book', 'papers', 'published', 'Variant', 'variants', 'put_together']
 
 # %% ../nbs/reference/70_shelf.ipynb #aa2f3a41
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass,field
 from functools import reduce
@@ -16,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 import itr_nb
-from .core import ArgumentError
+from .core import ArgumentError,parsed,read_text
 from .files import as_path
 from .registry import import_part,nearest,packages
 
@@ -25,9 +24,7 @@ def read_toml(
     path:str|Path, # A TOML file
 )->dict:
     "What a TOML file holds; `ArgumentError` names the file and the line that is none"
-    try: return tomllib.loads(Path(path).read_text(encoding='utf-8-sig'))
-    except (ValueError, RecursionError) as e:
-        raise ArgumentError(str(path), 'a TOML file in UTF-8', str(e)) from e
+    return parsed(read_text(path, 2**20), 'TOML', str(path))
 
 def import_uses(
     names:Sequence[str], # Packages, as a recipe's `uses` has them

@@ -57,10 +57,11 @@ def changes_of(
     such:str='train.epochs=2', # A good one, for the error
 )->dict: # Dotted key -> value: a number, true, false, a list or a text
     "Read the values of an option KEY=VALUE"
+    from itr_nb.files import ArgumentError,parsed
     def value(x):
-        try: return json.loads(x)
-        except json.JSONDecodeError: return x
-        except (ValueError, RecursionError):
+        try: return parsed(x, 'JSON', option)
+        except ArgumentError as e:
+            if isinstance(e.__cause__, json.JSONDecodeError): return x
             raise typer.BadParameter(
                 f'{x[:20]}…: expected a value that JSON can hold', param_hint=option) from None
     for s in sets:

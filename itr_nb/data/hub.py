@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from ..core import ArgumentError
+from ..files import open_picture
 from .folders import read_folder
 from .listing import Listing,some
 from itr_nb.data.pairs import (
@@ -56,8 +57,8 @@ class _HFImages(Sequence):
     def __getitem__(self, i:int)->Image.Image:
         x = self.source(i)
         if isinstance(x, str): return open_image(x)
-        with readable(f'{self.where}, column {self.name}, row {i}', len(x)):
-            with Image.open(io.BytesIO(x)) as im: return to_rgb(im)
+        where = f'{self.where}, column {self.name}, row {i}'
+        with readable(where, len(x)), open_picture(io.BytesIO(x), where) as im: return to_rgb(im)
 
     def look(self, rows:Sequence[int])->tuple[list[str],dict[int,str]]:
         "What tells each image from others, and why some cannot be read by their header"
@@ -66,7 +67,7 @@ class _HFImages(Sequence):
             try:
                 x = self.source(i)
                 with readable(f'row {i}', len(x)):
-                    with Image.open(x if isinstance(x, str) else io.BytesIO(x)): pass
+                    with open_picture(x if isinstance(x, str) else io.BytesIO(x), f'row {i}'): pass
                 digests.append(sample_of(x) if isinstance(x, str)
                     else hashlib.sha256(x).hexdigest()[:16])
             except (ArgumentError, OSError) as e:

@@ -18,7 +18,7 @@ from ..files import as_path,kind_of_file
 
 # %% ../../nbs/reference/17_listing.ipynb #f9000007
 _SUFFIXES = {'.jpg','.jpeg','.jpe','.jfif','.png','.webp','.bmp','.gif','.tif','.tiff','.heic',
-    '.avif'}
+    '.heif','.hif','.avif'}
 _OF_SYSTEMS = {'@eadir', '__macosx', 'thumbs.db', 'desktop.ini', '$recycle.bin', '__pycache__'}
 
 def _is_hidden(name:str)->bool: return name.startswith('.') or name.lower() in _OF_SYSTEMS

@@ -17,21 +17,12 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 from numpy.lib import format as npy
-from PIL import Image,ImageOps
+from PIL import Image,ImageOps,UnidentifiedImageError
 
 from ..core import ArgumentError,Batch,whole_numbers
-from ..files import as_path,check_text,kind_of_file,said_of
+from ..files import as_path,check_text,kind_of_file,open_picture,said_of
 
 # %% ../../nbs/reference/10_pairs.ipynb #7f26dcfa
-def _read_heic(path:Path):
-    "Let Pillow read HEIC, if the extra is installed; the error says how"
-    if path.suffix.lower() not in ('.heic', '.heif'): return
-    try: import pillow_heif
-    except ImportError as e:
-        need = "another format, or the extra: pip install 'itr_nb[heic]'"
-        raise ArgumentError(str(path), need, 'HEIC') from e
-    pillow_heif.register_heif_opener()
-
 def open_image(
     path:str|Path, # An image file
     least:int|None=None, # A large JPEG may be decoded smaller, both sides twice this or longer
@@ -45,9 +36,8 @@ def open_image(
     if kind=='nothing':
         raise FileNotFoundError(f'{path}: no such image; check the folder given as `images`')
     if kind!='file': raise ArgumentError(str(path), 'an image file', said_of(kind))
-    _read_heic(path)
     size,source = (path.stat().st_size, path) if data is None else (len(data), io.BytesIO(data))
-    with readable(str(path), size), Image.open(source) as im:
+    with readable(str(path), size), open_picture(source, str(path)) as im:
         if im.format=='EPS': raise ArgumentError(str(path), 'a picture', 'PostScript, a program')
         if least and im.format=='JPEG': im.draft(None, (2*least, 2*least))
         return to_rgb(im)
@@ -61,7 +51,8 @@ def readable(
     try: yield
     except (ArgumentError, MemoryError): raise
     except Exception as e:
-        got = f'{size} bytes, {e or type(e).__name__}'
+        said = 'of no kind that it knows' if isinstance(e, UnidentifiedImageError) else e
+        got = f'{size} bytes, {said or type(e).__name__}'
         raise ArgumentError(name, 'an image that Pillow can read', got) from e
 
 def check_header(
@@ -70,8 +61,7 @@ def check_header(
     "Refuse what is no image, as far as its first bytes say it; raises as `open_image`"
     path,kind = Path(path),kind_of_file(path)
     if kind!='file': raise ArgumentError(str(path), 'an image file', said_of(kind))
-    _read_heic(path)
-    with readable(str(path), path.stat().st_size), Image.open(path) as im:
+    with readable(str(path), path.stat().st_size), open_picture(path, str(path)) as im:
         if min(im.size)<1: raise ValueError(f'no pixels, {im.size}')
 
 def to_rgb(im:Image.Image)->Image.Image:

@@ -13,15 +13,15 @@ import ast,csv,io,json,re,tokenize
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core import ArgumentError,read_text
-from ..files import check_file
+from ..core import ArgumentError,parsed,read_text
+from ..files import check_size,too_deep
 
 # %% ../../nbs/reference/14_tables.ipynb #7ab1e007
 def table_text(
     path:str|Path, # A table
 )->str: # With line ends of one kind
     "All of a file in UTF-8, UTF-16 or cp1252; `ArgumentError` for anything else"
-    raw = check_file(path).read_bytes()
+    raw = check_size(path).read_bytes()
     wide = raw[:2] in (b'\xff\xfe', b'\xfe\xff')
     try: text = raw.decode('utf-16' if wide else 'utf-8-sig')
     except UnicodeDecodeError as e:
@@ -88,9 +88,7 @@ def _json_lines(path:Path, text:str)->list[Row]:
     rows = []
     for n,line in enumerate(text.split('\n'), 1):
         if not line.strip(): continue
-        try: row = json.loads(line)
-        except (ValueError, RecursionError) as e:
-            raise ArgumentError(f'{path}, line {n}', 'one JSON object a line', str(e)) from e
+        row = parsed(line, 'JSON', f'{path}, line {n}', 'one JSON object a line')
         if not isinstance(row, dict):
             raise ArgumentError(f'{path}, line {n}', 'one JSON object a line', row)
         rows.append((f'{path}, line {n}', row))
@@ -131,10 +129,11 @@ def read_rows(
     text = table_text(path)
     if path.suffix.lower()=='.jsonl': return _json_lines(path, text)
     if path.suffix.lower()=='.json':
-        try: return _json_rows(path, json.loads(text))
-        except json.JSONDecodeError: return _json_lines(path, text)
-        except (ValueError, RecursionError) as e:
-            raise ArgumentError(str(path), 'JSON', str(e)) from e
+        try: found = parsed(text, 'JSON', str(path))
+        except ArgumentError as e:
+            if isinstance(e.__cause__, json.JSONDecodeError): return _json_lines(path, text)
+            raise
+        return _json_rows(path, found)
     head = text.split('\n', 1)[0]
     if _TOKEN.fullmatch(head):
         found = [(n, _TOKEN.fullmatch(l), l) for n,l in enumerate(text.split('\n'), 1) if l.strip()]
@@ -205,7 +204,7 @@ _NOTHING = {'nan', 'NaN', 'None', 'null', 'NULL', '<NA>', '[]', '{}'}
 
 def _printed(text:str):
     "What a program printed into a cell, a list or a record; the text itself where it is none"
-    if text[:1]+text[-1:] not in ('[]', '{}'): return text
+    if text[:1]+text[-1:] not in ('[]', '{}') or too_deep(text, 'JSON'): return text
     try: found = json.loads(text)
     except (ValueError, RecursionError): found = None
     if found is None:

@@ -22,7 +22,7 @@ from safetensors.numpy import save
 from torch import nn
 from tqdm import tqdm
 
-from ..core import ArgumentError,atomic_path,cache_home,read_json
+from ..core import ArgumentError,atomic_path,cache_home,parsed,read_json
 from ..files import plain_name,sweep
 from ..data.pairs import fingerprint_of,ImageFiles,Splits,Take
 from .reading import warn_of
@@ -65,7 +65,7 @@ def _header(path:Path)->tuple[dict,int]|None:
     if size<8: return None
     with open(path, 'rb') as f:
         n = int.from_bytes(f.read(8), 'little')
-        try: return json.loads(f.read(min(n, size))),8+n
+        try: return parsed(f.read(min(n, size, 2**27)).decode(), 'JSON', str(path)),8+n
         except ValueError: return None
 
 _TYPES = dict(F32='<f4', F16='<f2', I64='<i8')

@@ -26,7 +26,7 @@ from ..data.splits import digests_in,joined_ids,sayings
 from .ranks import bootstrap,chance_report,check_protocol,fold_rows,KS
 from .ranks import mean_report,PROTOCOLS,ranks,ranks_by_rows,ranks_report
 from .twins import twins_lines,twins_report
-from ..score.all_pairs import all_pairs,RaggedTexts
+from ..score.all_pairs import all_pairs,collect,RaggedTexts
 from ..score.kernels import say_bf16
 
 # %% ../../nbs/reference/60_report.ipynb #b6800c74
@@ -54,10 +54,11 @@ def encode_split(
     device = next((p.device for p in model.parameters()), torch.device('cpu'))
     images,texts = data.image_batches(split, batch_size),data.text_batches(split, batch_size)
     kept = (lambda s: s) if parts else _without_parts
-    of,join = (RaggedTexts.of, RaggedTexts.cat) if ragged else (lambda s: s, TextStates.cat)
+    of,pairs = RaggedTexts.of if ragged else (lambda s: s),data.splits[split]
     with judging(model):
-        images = ImageStates.cat([kept(model.encode_image(b.to(device))) for b in images])
-        return images,join([of(kept(model.encode_text(b.to(device)))) for b in texts])
+        images = (kept(model.encode_image(b.to(device))) for b in images)
+        texts = (of(kept(model.encode_text(b.to(device)))) for b in texts)
+        return collect(images, len(pairs.image_id)),collect(texts, len(pairs.image_of))
 
 def _without_parts(states:States)->States:
     "States for a score that reads `glob` alone: one part of one number each, whatever it holds"
@@ -167,14 +168,16 @@ def mean_scores(
 )->Float[Tensor, "i t"]: # Scores, images as rows
     "Mean of the models' score matrices; scores of one scale, such as probabilities, weigh alike"
     if precision not in ('no', 'bf16'): raise ArgumentError('precision', 'no or bf16', precision)
-    total,bf16 = 0,torch.bfloat16
+    total,bf16 = None,torch.bfloat16
     for m,(images,texts) in zip(models, states, strict=True):
         device = images.glob.device.type
         if precision=='bf16': say_bf16(device)
         half = torch.autocast(device, bf16) if precision=='bf16' else nullcontext()
         with judging(m), half: scores = all_pairs(m.score, images, texts)
-        total = total+scores.to(images.glob.dtype)
-    return total/len(models)
+        scores = scores.to(images.glob.dtype)
+        if len(models)==1: return scores
+        total = scores.clone() if total is None else total.add_(scores)
+    return total.div_(len(models))
 
 # %% ../../nbs/reference/60_report.ipynb #272c513b
 def _each(caps:Tensor)->str:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..core import ArgumentError,check_shape
 from ..data.pairs import ImageFiles
+from ..score.all_pairs import Rows
 from .unimodal import label_report,spearman
 
 # %% ../../nbs/reference/64_sets.ipynb #03b753ce
@@ -126,11 +127,11 @@ def _encode_all(
     batch_size:int=64, # Items at a time
 )->Float[Tensor, "n d"]: # On the CPU
     "Vectors of all items, each encoded once; refuses an encoder that gives another number of them"
-    parts = []
+    rows = Rows(len(items))
     for i in range(0, len(items), batch_size):
         some = [items[n] for n in range(i, min(i+batch_size, len(items)))]
-        parts.append(check_shape(encode(some), 'encode', f'{len(some)} d').detach().float().cpu())
-    return torch.cat(parts)
+        rows.add(check_shape(encode(some), 'encode', f'{len(some)} d').detach().float().cpu())
+    return rows.all()
 
 def image_benchmark(
     encode:Callable[[Sequence[Image.Image]],Float[Tensor, "b d"]], # Images -> vectors

@@ -28,7 +28,7 @@ from ..data.listing import Listing,some
 from itr_nb.data.pairs import (
     CaptionPairs,fingerprint_of,readable,sample_of,source_of,Splits,to_rgb,
 )
-from ..files import kind_of_file,plain_text
+from ..files import kind_of_file,open_picture,plain_text
 from ..inputs import Inputs
 from ..recipe import Recipe
 
@@ -125,7 +125,8 @@ def _look(images:Sequence, i:int)->_Seen:
         if source is None: mode,rgb = images[i].mode,images[i]
         else:
             opened = source if isinstance(source, str) else io.BytesIO(source)
-            with readable(str(i), 0), Image.open(opened) as im: mode,rgb = im.mode,to_rgb(im)
+            with readable(str(i), 0), open_picture(opened, str(i)) as im:
+                mode,rgb = im.mode,to_rgb(im)
     except (ArgumentError, OSError, MemoryError) as e: return _Seen(why=str(e) or 'too large')
     said = hashlib.sha256(f'{rgb.mode} {rgb.size}'.encode()+rgb.tobytes())
     return _Seen(mode, rgb.size, said.hexdigest()[:16])

@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from ..core import ArgumentError
 from ..data.pairs import open_image
-from ..files import check_text,kind_of_file
+from ..files import check_text,kind_of_file,open_picture
 from .ask import Hits
 from .index import Index
 from .store import Store
@@ -112,7 +112,8 @@ def _upload(data:bytes, limits:Limits, least:int|None)->Image.Image:
     "A picture that somebody sent; `_Refused` for anything else"
     if not data: raise _Refused(400, 'expected a picture, got nothing')
     try:
-        with Image.open(io.BytesIO(data)) as im: (w,h),kind = im.size,im.format
+        with open_picture(io.BytesIO(data), 'the picture') as im: (w,h),kind = im.size,im.format
+    except ArgumentError as e: raise _Refused(400, str(e)) from None
     except Exception: raise _Refused(400, 'expected a picture that Pillow can read') from None
     if kind not in _FORMATS:
         raise _Refused(400, f'expected a picture as {", ".join(_FORMATS)}, got {kind}')
@@ -226,9 +227,6 @@ class _Server:
     "What the routes share"
     def __init__(self, index:Index, limits:Limits):
         self.index,self.limits,self.coming = index,limits,0
-        with suppress(ImportError): # Pictures of phones, where the extra is there
-            import pillow_heif
-            pillow_heif.register_heif_opener()
         self.pictures = Pictures(index, limits.kept)
         self.model = _Queue(1, limits.waiting, limits.seconds)
         self.drawing = _Queue(2, 8*limits.waiting, limits.seconds)

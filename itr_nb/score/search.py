@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from itr_nb.core import (
-    ArgumentError,atomic_path,check_finite,ImageStates,l2norm,States,TextStates,
+    ArgumentError,atomic_path,check_finite,ImageStates,l2norm,parsed,States,TextStates,
 )
 from .all_pairs import all_pairs
 
@@ -206,7 +206,7 @@ def load(cls:Index,
         raise FileNotFoundError(f'{path}: no index here; {how}')
     try:
         with safe_open(path, 'pt') as f:
-            about = json.loads((f.metadata() or {})['itr_nb.index'])
+            about = parsed((f.metadata() or {})['itr_nb.index'], 'JSON', str(path))
             states = dict(ImageStates=ImageStates, TextStates=TextStates)[about['kind']](
                 **{k:f.get_tensor(k) for k in f.keys()})
     except (SafetensorError,KeyError) as e:

@@ -21,7 +21,7 @@ from safetensors import safe_open,SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..core import ArgumentError,atomic_path
+from ..core import ArgumentError,atomic_path,parsed
 from ..data.pairs import Take
 from ..score.cca import Bags,cca
 from .labs import Lab
@@ -145,7 +145,7 @@ def load(cls:WordSearch,
     path = _PACKAGED if path is None else path
     try:
         with safe_open(str(path), 'pt') as f:
-            said = json.loads((f.metadata() or {})['search'])
+            said = parsed((f.metadata() or {})['search'], 'JSON', str(path))
             x = {k:f.get_tensor(k) for k in f.keys()}
         tables = _real(x['table'], x['steps']),_real(x['pictures'], x['lengths'])
         return cls(said['words'], x['rarity'], *tables, said['names'], x['seen'])

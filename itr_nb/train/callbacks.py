@@ -12,7 +12,7 @@ __all__ = ['schedule_factor', 'ScheduleCB', 'HingeWarmupCB', 'CollapseAlarmCB', 
 import json,math,sys,time,warnings
 from pathlib import Path
 
-from ..core import ArgumentError,atomic_path,terms_of
+from ..core import ArgumentError,atomic_path,parsed,terms_of
 from ..losses.infonce import Temperature
 from .learner import Callback,Learner
 from .state import load_weights,save_weights
@@ -349,8 +349,8 @@ def _lines_until(
     "The part of a log that a resumed run keeps; a line that a kill cut short is not part of it"
     kept = []
     for line in path.read_text(encoding='utf-8').splitlines(keepends=True) if path.exists() else ():
-        try: d = json.loads(line)
-        except json.JSONDecodeError: continue
+        try: d = parsed(line, 'JSON', str(path))
+        except ArgumentError: continue
         if (d['step']<=step if d['kind']=='train' else d['epoch']<epoch): kept.append(line)
     return kept
 

@@ -20,7 +20,7 @@ from safetensors import safe_open,SafetensorError
 from safetensors.torch import load_file,save_file
 from torch import nn,Tensor
 
-from ..core import ArgumentError,atomic_path
+from ..core import ArgumentError,atomic_path,parsed
 
 # %% ../../nbs/reference/52_state.ipynb #3f7b2a73
 def rng_state()->dict: # What JSON can hold
@@ -187,7 +187,8 @@ def read_checkpoint(
     if not path.is_file(): raise FileNotFoundError(f'{path}: no such checkpoint')
     try:
         with safe_open(path, 'pt') as f:
-            return {k:f.get_tensor(k) for k in f.keys()},json.loads(f.metadata()['itr_nb'])
+            said = parsed(f.metadata()['itr_nb'], 'JSON', 'metadata')
+            return {k:f.get_tensor(k) for k in f.keys()},said
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as e:
         why = f'{type(e).__name__}: {e}'
         raise ArgumentError(

@@ -3,7 +3,7 @@ from itr_nb.build import *
 from itr_nb.build import _build_callbacks,_build_loss
 from itr_nb.build import _build_loss,build_model
 from itr_nb.recipe import load_recipe
-import inspect,math,tempfile
+import inspect,tempfile
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 from itr_nb.core import ArgumentError,Loss,seed_everything,terms_of
-from itr_nb.data.batches import RetrievalData
+from itr_nb.data.batches import RetrievalData,cuts,twin_groups
 from itr_nb.data.pairs import Splits
 from itr_nb.inputs import TRAINED_TEXTS,Inputs
 from itr_nb.model import RetrievalModel,with_own_heads
@@ -23,6 +23,7 @@ from itr_nb.train.callbacks import (
     Callback,CollapseAlarmCB,EarlyStopCB,HingeWarmupCB,ScheduleCB,TemperatureAlarmCB,temperatures,
 )
 from itr_nb.train.learner import Learner
+import math
 import numpy as np
 from fastcore.test import *
 from PIL import Image
@@ -309,10 +310,19 @@ def test_plan():
         'dual-photos', {'image.size':32, 'train.batch_size':2, 'train.epochs':4})
     p = plan(r, dict(train=pairs))
     dim = r.model['dim']
+    r.train.batch_size = 1
+    test_eq(plan(r, dict(train=pairs)).steps, 3)
+    pairs.extra['caption_twins'] = np.array([0,0,-1])
+    r.train.twins = True
+    test_eq(plan(r, dict(train=pairs)).steps, 3)
+    r.train.twins = False
+    pairs.image_of[:] = 2
+    r.train.batch_size = 2
+    test_eq(plan(r, dict(train=pairs)), p)
     test_eq((p.parameters, p.trained), ((1280+384+2)*dim,)*2)
-    test_eq((p.steps, p.facts), (2, dict(image_dim=1280, text='words', text_dim=384)))
+    test_eq((p.steps, p.facts), (1, dict(image_dim=1280, text='words', text_dim=384)))
     assert (
-        'steps       2 an epoch, 8 in 4 epochs' in str(p) and p.memory>16*p.parameters)
+        'steps       1 an epoch, 4 in 4 epochs' in str(p) and p.memory>16*p.parameters)
 
 def test_origins():
     got = {k:(v,o) for k,v,o in origins('sgraf-saf-coco+csa', {'train.seed':3})}

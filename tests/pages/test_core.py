@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from itr_nb.checks import (
     check_each,check_finite,check_shape,check_that,checks_together,
 )
-from itr_nb.files import ArgumentError,atomic_path,cache_home,read_json,read_text
+from itr_nb.files import ArgumentError,atomic_path,cache_home,parsed,read_json,read_text
 import math,pickle
 from dataclasses import replace
 from fastcore.test import *

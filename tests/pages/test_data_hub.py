@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from itr_nb.core import ArgumentError
+from itr_nb.files import open_picture
 from itr_nb.data.folders import read_folder
 from itr_nb.data.listing import Listing,some
 from itr_nb.data.pairs import (

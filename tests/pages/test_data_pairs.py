@@ -8,10 +8,10 @@ from dataclasses import dataclass,field,replace
 from pathlib import Path
 from fastcore.basics import patch
 from numpy.lib import format as npy
-from PIL import Image,ImageOps
+from PIL import Image,ImageOps,UnidentifiedImageError
 from itr_nb.core import ArgumentError,Batch,whole_numbers
-from itr_nb.files import as_path,check_text,kind_of_file,said_of
-import os,pickle,tempfile
+from itr_nb.files import as_path,check_text,kind_of_file,open_picture,said_of
+import os,pickle,sys,tempfile
 from fastcore.test import *
 from PIL import ImageDraw
 
@@ -325,8 +325,26 @@ def test_postscript_is_not_run():
         Image.new('RGB', (4,4)).save(Path(d)/'a.jpg', 'EPS')
         with expect_fail(ArgumentError, 'PostScript'): open_image(f'{d}/a.jpg')
 
+def without_heif(fn):
+    "What a function raises where the extra is not there"
+    here = sys.modules.get('pillow_heif')
+    sys.modules['pillow_heif'] = None
+    try: fn()
+    except ArgumentError as e: return str(e)
+    finally:
+        del sys.modules['pillow_heif']
+        if here: sys.modules['pillow_heif'] = here
+
 def test_heic_names_its_extra():
+    start = b'\0\0\0\x18ftypmif1\0\0\0\0mif1heic'+bytes(20)
     with tempfile.TemporaryDirectory() as d:
-        (Path(d)/'a.heic').write_bytes(b'\0\0\0\x18ftypheic'+bytes(20))
-        for read in (open_image, check_header):
-            with expect_fail(ArgumentError, 'a.heic'): read(f'{d}/a.heic')
+        for name in ('a.heic', 'a.jpg', 'a'):
+            Path(d, name).write_bytes(start)
+            for read in (open_image, check_header):
+                said = without_heif(lambda: read(f'{d}/{name}'))
+                assert f"{name}: expected another format, or the extra: pip" in said
+        said = without_heif(lambda: open_image('sent', data=start))
+        assert 'sent: expected another format, or the extra' in said
+        Path(d, 'b.heic').write_text('no picture')
+        with expect_fail(ArgumentError, '10 bytes, of no kind that it knows'):
+            open_image(f'{d}/b.heic')

@@ -3,8 +3,8 @@ from itr_nb.data.tables import *
 import ast,csv,io,json,re,tokenize
 from collections.abc import Sequence
 from pathlib import Path
-from itr_nb.core import ArgumentError,read_text
-from itr_nb.files import check_file
+from itr_nb.core import ArgumentError,parsed,read_text
+from itr_nb.files import check_size,too_deep
 import tempfile
 from fastcore.test import *
 

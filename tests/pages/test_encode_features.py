@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.numpy import save
 from torch import nn
 from tqdm import tqdm
-from itr_nb.core import ArgumentError,atomic_path,cache_home,read_json
+from itr_nb.core import ArgumentError,atomic_path,cache_home,parsed,read_json
 from itr_nb.files import plain_name,sweep
 from itr_nb.data.pairs import fingerprint_of,ImageFiles,Splits,Take
 from itr_nb.encode.reading import warn_of

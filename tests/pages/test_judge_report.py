@@ -16,7 +16,7 @@ from itr_nb.data.splits import digests_in,joined_ids,sayings
 from itr_nb.judge.ranks import bootstrap,chance_report,check_protocol,fold_rows,KS
 from itr_nb.judge.ranks import mean_report,PROTOCOLS,ranks,ranks_by_rows,ranks_report
 from itr_nb.judge.twins import twins_lines,twins_report
-from itr_nb.score.all_pairs import all_pairs,RaggedTexts
+from itr_nb.score.all_pairs import all_pairs,collect,RaggedTexts
 from itr_nb.score.kernels import say_bf16
 from types import SimpleNamespace
 from fastcore.test import *
@@ -130,6 +130,15 @@ def test_evaluate_in_half():
     assert (got-mean_scores([model], [(images,texts)])).abs().max()>1e-4
     with expect_fail(ArgumentError, contains='no or bf16'):
         evaluate(model, data, precision='fp16')
+
+def test_scores_of_one_are_not_copied():
+    S = torch.eye(3)
+    one = ToyModel()
+    one.score = lambda i,t: S
+    states = ImageStates(S, S[:,None], S[:,:1]>=0),TextStates(S, S[:,None], S[:,:1]>=0)
+    test_eq(mean_scores([one], [states]).data_ptr(), S.data_ptr())
+    test_eq(mean_scores([one, one, one], [states]*3), S)
+    test_eq(S, torch.eye(3))
 
 class LooksAgain(ToyModel):
     "Puts the pairs on its shortlists first, with the best of them last"

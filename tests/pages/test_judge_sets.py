@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 from itr_nb.core import ArgumentError,check_shape
 from itr_nb.data.pairs import ImageFiles
+from itr_nb.score.all_pairs import Rows
 from itr_nb.judge.unimodal import label_report,spearman
 import tempfile
 from fastcore.test import *

@@ -52,6 +52,7 @@ def test_variant_names():
 def test_variants_fit_by_capability():
     able = lambda name: set(variants_of(name))
     assert {'csa','usa','cusa','steps-1','global'}<=able('sgraf-sgr-f30k')
+    assert not {'csa','usa'}&able('linear-emoji')
     assert {
         'csa', 'l2', 'no-imc'}<=able('imc-f30k') and not {
             'steps-1', 'no-cko'}&able('imc-f30k')

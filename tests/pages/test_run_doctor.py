@@ -19,7 +19,7 @@ from itr_nb.data.listing import Listing,some
 from itr_nb.data.pairs import (
     CaptionPairs,fingerprint_of,readable,sample_of,source_of,Splits,to_rgb,
 )
-from itr_nb.files import kind_of_file,plain_text
+from itr_nb.files import kind_of_file,open_picture,plain_text
 from itr_nb.inputs import Inputs
 from itr_nb.recipe import Recipe
 import json

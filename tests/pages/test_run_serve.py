@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse,JSONResponse,RedirectResponse,Respo
 from starlette.routing import Route
 from itr_nb.core import ArgumentError
 from itr_nb.data.pairs import open_image
-from itr_nb.files import check_text,kind_of_file
+from itr_nb.files import check_text,kind_of_file,open_picture
 from itr_nb.run.ask import Hits
 from itr_nb.run.index import Index
 from itr_nb.run.store import Store

@@ -12,7 +12,7 @@ from safetensors import SafetensorError,safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from itr_nb.core import (
-    ArgumentError,atomic_path,check_finite,ImageStates,l2norm,States,TextStates,
+    ArgumentError,atomic_path,check_finite,ImageStates,l2norm,parsed,States,TextStates,
 )
 from itr_nb.score.all_pairs import all_pairs
 import importlib.util,os,tempfile

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors import safe_open,SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
-from itr_nb.core import ArgumentError,atomic_path
+from itr_nb.core import ArgumentError,atomic_path,parsed
 from itr_nb.data.pairs import Take
 from itr_nb.score.cca import Bags,cca
 from itr_nb.show.labs import Lab

@@ -3,7 +3,7 @@ from itr_nb.train.callbacks import *
 from itr_nb.train.callbacks import _better,_lines_until
 import json,math,sys,time,warnings
 from pathlib import Path
-from itr_nb.core import ArgumentError,atomic_path,terms_of
+from itr_nb.core import ArgumentError,atomic_path,parsed,terms_of
 from itr_nb.losses.infonce import Temperature
 from itr_nb.train.learner import Callback,Learner
 from itr_nb.train.state import load_weights,save_weights

@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open,SafetensorError
 from safetensors.torch import load_file,save_file
 from torch import nn,Tensor
-from itr_nb.core import ArgumentError,atomic_path
+from itr_nb.core import ArgumentError,atomic_path,parsed
 import os,tempfile
 from functools import partial
 from unittest.mock import patch as replaced
