@@ -85,9 +85,26 @@ def test_cells_on_the_site_by_one_rule():
         return [c.source for c in doc_procs.shown(cell, None)]
     for marks in ({}, dict(hide=''), dict(export=''), dict(slow='')):
         assert shown('import torch', **marks)==['#| code-fold: true\n#| code-summary: "Imports: the code below needs them"\nimport torch']
+    assert 'Imports: the code' in shown('import torch\ntorch.set_printoptions(precision=3)')[0]
+    assert shown('import torch\ntorch.manual_seed(0)')==['import torch\ntorch.manual_seed(0)']
     assert shown('x = 1')==['x = 1'] and shown('import torch', file='x.py')==['import torch']
     assert shown('x = 1', slow='')==['<p class="kept">slow: its output was kept</p>', 'x = 1']
     assert 'Code of the table; slow: its output was kept' in shown('x = 1', slow='', echo='false')[0]
+
+def test_imports_that_follow_each_other_are_one_fold(tmp_path):
+    cells = page_of(tmp_path, 'import a', 'import b\nimport c', 'x = 1', 'import d', '# Text', 'import e', 'import f').nb.cells
+    for c,marks in zip(cells, ({}, dict(export=''), {}, {}, {}, {}, dict(proof=''))): c.directives_ = marks
+    assert [c.source for c in doc_procs.joined(cells)]==['import a\nimport b\nimport c', 'x = 1', 'import d', '# Text', 'import e', 'import f']
+
+def test_the_drawer_counts_every_check(tmp_path):
+    "Functions and what is asked outside of them; a call of a test is no check more, and a proof without any has no number"
+    from tools import build_docs
+    proof = '#| proof\ndef test_a():\n    assert 1\n    test_eq(1, 1)\ntest_a()\nfor x in (1,2): test_eq(x, x)\nassert 1\nwith expect_fail(ValueError): int("a")'
+    page = page_of(tmp_path, '# Text', 'assert 1', proof)
+    assert build_docs.checks_of(page)==4
+    section = '<section id="proof"><h2>Proof</h2><p>x</p></section>'
+    assert '<summary>Proof: 4 checks</summary>' in build_docs.drawer(section, 4) and '<summary>Proof: 1 check</summary>' in build_docs.drawer(section, 1)
+    assert '<summary>Proof</summary>' in build_docs.drawer(section, 0)
 
 draws = '''
 import random

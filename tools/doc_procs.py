@@ -13,7 +13,7 @@ from nbdev.doclinks import NbdevLookup
 from nbdev.process import Processor
 from nbdev.showdoc import showdoc_nm
 
-from tools.pages import pages
+from tools.pages import only_imports,pages
 
 hidden = {'export', 'exports', 'exporti', 'hide', 'default_exp'}
 
@@ -62,10 +62,18 @@ def silent(cell):
     cell.outputs = []
     return cell
 
-def only_imports(cell):
-    "Does a cell do nothing but import?"
-    code = cell.parsed_() or []
-    return bool(code) and all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in code)
+def is_imports(cell):
+    "Is a cell one of the imports that are shown folded?"
+    if cell.cell_type!='code' or cell.directives_.keys()&{'default_exp','file','proof','echo'}: return False
+    return only_imports(ast.Module(cell.parsed_() or [], []))
+
+def joined(cells):
+    "Cells in which imports that follow each other are one"
+    out = []
+    for cell in cells:
+        if out and is_imports(cell) and is_imports(out[-1]): out[-1].source += f'\n{cell.source.lstrip()}'
+        else: out.append(cell)
+    return out
 
 # What the site says of a cell whose outputs were kept, by the mark that keeps it from being run
 kept = {'slow':'slow: its output was kept', 'cuda':'on a GPU: its output was kept', 'hub':'from the network: its output was kept'}
@@ -90,8 +98,7 @@ def shown(cell, module):
     if marks.get('echo')=='false':
         what = 'Code of the figure' if has_picture(cell) else 'Code of the table'
         return [fold(cell, f'{what}; {kept_for(cell)}' if kept_for(cell) else what)]
-    plain = not marks.keys()&{'default_exp','file','proof'}
-    if plain and only_imports(cell): return [silent(fold(cell, 'Imports: the code below needs them'))]
+    if is_imports(cell): return [silent(fold(cell, 'Imports: the code below needs them'))]
     if not marks.keys()&hidden: return labelled(cell)
     if not cell.source.strip() or marks.get('eval')=='false' and 'hide' in marks: return []
     if 'hide' in cell.directives_: return [mk_cell(anchors(places_of(cell)), 'markdown'), silent(fold(cell, 'More code'))]
@@ -108,7 +115,7 @@ class show_source(Processor):
             self.nb.cells = [c for c in self.nb.cells if c.cell_type!='code' or 'hide' not in c.directives_]
             return
         module = module_of(self.nb)
-        self.nb.cells = [c for cell in self.nb.cells for c in shown(cell, module)]
+        self.nb.cells = [c for cell in joined(self.nb.cells) for c in shown(cell, module)]
 
 @cache
 def addresses():
