@@ -85,6 +85,8 @@ def test_cells_on_the_site_by_one_rule():
         return [c.source for c in doc_procs.shown(cell, None)]
     for marks in ({}, dict(hide=''), dict(export=''), dict(slow='')):
         assert shown('import torch', **marks)==['#| code-fold: true\n#| code-summary: "Imports: the code below needs them"\nimport torch']
+    assert 'Imports: the code' in shown('import torch\ntorch.set_printoptions(precision=3)')[0]
+    assert shown('import torch\ntorch.manual_seed(0)')==['import torch\ntorch.manual_seed(0)']
     assert shown('x = 1')==['x = 1'] and shown('import torch', file='x.py')==['import torch']
     assert shown('x = 1', slow='')==['<p class="kept">slow: its output was kept</p>', 'x = 1']
     assert 'Code of the table; slow: its output was kept' in shown('x = 1', slow='', echo='false')[0]
@@ -128,15 +130,24 @@ def test_the_reference_shows_each_name_in_short(monkeypatch):
     whole = doc_procs.shown(cell, 'x')
     assert len(whole)==2 and whole[1] is cell
 
-def test_imports_below_each_other_are_one_fold():
-    folds = [mk_cell(f'#| code-fold: true\n#| code-summary: "{doc_procs.imports}"\n#| hide: true\nimport {n}') for n in ('a', 'b')]
-    one = doc_procs.together([*folds, mk_cell('x'), folds[0]])
-    assert len(one)==3 and one[0].source.endswith('import a\nimport b') and one[1].source=='x'
-
 def test_a_figure_is_said_by_the_sentence_before_it():
     img = '<img width="3" src="data:image/png;base64,x">'
     said = build_docs.say_figures(f'<p>One. Two <b>&amp; "three"</b>:</p>{img}')
     assert 'alt="Figure: Two &amp; &quot;three&quot; :"' in said and said.endswith(img[5:])
+
+def test_imports_that_follow_each_other_are_one_fold(tmp_path):
+    cells = page_of(tmp_path, 'import a', 'import b\nimport c', 'x = 1', 'import d', '# Text', 'import e', 'import f').nb.cells
+    for c,marks in zip(cells, ({}, dict(export=''), {}, {}, {}, {}, dict(proof=''))): c.directives_ = marks
+    assert [c.source for c in doc_procs.joined(cells)]==['import a\nimport b\nimport c', 'x = 1', 'import d', '# Text', 'import e', 'import f']
+
+def test_the_drawer_counts_every_check(tmp_path):
+    "Functions and what is asked outside of them; a call of a test is no check more, and a proof without any has no number"
+    proof = '#| proof\ndef test_a():\n    assert 1\n    test_eq(1, 1)\ntest_a()\nfor x in (1,2): test_eq(x, x)\nassert 1\nwith expect_fail(ValueError): int("a")'
+    page = page_of(tmp_path, '# Text', 'assert 1', proof)
+    assert build_docs.checks_of(page)==4
+    section = '<section id="proof"><h2>Proof</h2><p>x</p></section>'
+    assert '<summary>Proof: 4 checks</summary>' in build_docs.drawer(section, 4) and '<summary>Proof: 1 check</summary>' in build_docs.drawer(section, 1)
+    assert '<summary>Proof</summary>' in build_docs.drawer(section, 0)
 
 draws = '''
 import random
@@ -171,7 +182,6 @@ def test_global_generators_are_seeded_anew_for_each_test(tmp_path):
 
 def test_terms_are_linked_in_text_alone(monkeypatch):
     "Not in a tag, in code or in a link, and once"
-    from tools import build_docs
     monkeypatch.setattr(build_docs, 'glossary', lambda: {t:dict(term=t, sentence=f'a "{t}"') for t in ('recall', 'rank')})
     page = '<p><img alt="the rank"> <code>rank</code> <a href="x">recall</a> ranks<br>recall and recall</p>'
     linked = build_docs.link_terms(page, 'words.html')
@@ -179,7 +189,6 @@ def test_terms_are_linked_in_text_alone(monkeypatch):
     assert linked.count('class="term"')==2 and linked.endswith('and recall</p>') and '&quot;rank&quot;' in linked
 
 def test_a_plain_word_is_a_term_only_where_it_is_meant(monkeypatch):
-    from tools import build_docs
     monkeypatch.setattr(build_docs, 'glossary', lambda: dict(step=dict(term='step', sentence='one update', only='training step')))
     linked = build_docs.link_terms('<p>Two steps. A training step. Another training step.</p>', 'words.html')
     assert linked.startswith('<p>Two steps. A training <a') and linked.count('class="term"')==1

@@ -3,7 +3,7 @@
 nbdev processes the notebooks into _proc, as it would for Quarto, and smalldocs renders them with the same _quarto.yml. What smalldocs
 does differently is mended here: pages get the names that nbdev gives them (00_core.ipynb → core.html), links to the hosted pages become
 links within the site, KaTeX lies beside the pages, no font comes from elsewhere, and figures stand in their true size."""
-import argparse,base64,html,os,re,shutil,struct,sys,tempfile,tomllib
+import argparse,ast,base64,html,os,re,shutil,struct,sys,tempfile,tomllib
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from smalldocs import layout,site
 from smalldocs.config import load
 
 from tools import katex
-from tools.pages import pages
+from tools.pages import pages,tree_of
 
 # What smalldocs says about settings that are Quarto's alone, and about `output-file`, which Site heeds
 expected = re.compile(r'unknown key format-links|format commonmark|format\.html\.(html-math-method|keep-md|grid)|output-file is not read')
@@ -75,7 +75,7 @@ def drawer(text, checks):
     if not opens: return text
     ends = end_of_section(text, opens.start())
     section = re.match(r'<section[^>]*>', opens[0])[0]
-    said = f'Proof: {checks} check{"s"*(checks!=1)}'
+    said = f'Proof: {checks} check{"s"*(checks!=1)}' if checks else 'Proof'
     return f'{text[:opens.start()]}{section}<details class="proof"><summary>{said}</summary>{text[opens.end():ends]}</details>{text[ends:]}'
 
 def say_figures(text):
@@ -87,9 +87,22 @@ def say_figures(text):
         return f'<img alt="{html.escape("Figure: "+sentence if sentence else "Figure")}" {m[1]}'
     return re.sub(r'<img ((?:width="\d+" )?src="data:image/)', said, text)
 
+def outside_functions(nodes):
+    "Nodes of code that are not part of a function or class"
+    for n in nodes:
+        if isinstance(n, (ast.FunctionDef, ast.ClassDef)): continue
+        yield n
+        yield from outside_functions(ast.iter_child_nodes(n))
+
 def checks_of(page):
-    "How many test functions a page has"
-    return sum(len(re.findall(r'^def test_', c.source, re.M)) for c in page.code)
+    "How many checks a page has: its test functions, and what its proof asks outside of functions"
+    trees = [tree_of(c) for c in page.code if 'proof' in c.directives]
+    own = {n.name for t in trees for n in ast.walk(t) if isinstance(n, ast.FunctionDef)}
+    def asks(n):
+        name = getattr(getattr(n, 'func', None), 'id', '')
+        return isinstance(n, ast.Assert) or name not in own and (name.startswith('test_') or name=='expect_fail')
+    functions = sum(len(re.findall(r'^def test_', c.source, re.M)) for c in page.code)
+    return functions+sum(asks(n) for t in trees for n in outside_functions(t.body))
 
 def take_along(text, page, repository):
     "A page's HTML with links to its notebook, to be downloaded or opened in Colab, below its first line"

@@ -2,12 +2,12 @@
 
 The table is the only place of the order. Four cells with fixed ids are made from it and from the pages themselves; `--check`
 only says which pages are out of step."""
-import argparse,ast,json,math,re,sys,tomllib
+import argparse,json,math,re,sys,tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tools.pages import chapters,course,nbs,pages,report,root,sync,tree_of
+from tools.pages import chapters,course,nbs,only_imports,pages,report,root,sync,tree_of
 
 words_a_minute,lines_a_minute = 200,20
 head,setup,way_on,table = 'lesson-head','lesson-setup','lesson-next','course-table'
@@ -25,15 +25,10 @@ def word_count(page):
     "Words of its prose; what is folded is not counted"
     return sum(len(folded.sub('', c.source).split()) for c in before_proof(page) if c.cell_type=='markdown')
 
-def only_imports(cell):
-    "Does a cell do nothing but import? The site folds it"
-    body = tree_of(cell).body
-    return bool(body) and all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in body)
-
 def line_count(page):
-    "Lines of code that a reader sees, blank ones apart"
+    "Lines of code that a reader sees, blank ones and the imports that the site folds apart"
     shown = [c for c in before_proof(page) if c.cell_type=='code' and not {'hide', 'echo', 'default_exp', 'code-fold'}&c.directives.keys()]
-    return sum(bool(l.strip()) and not l.startswith('#|') for c in shown if not only_imports(c) for l in c.source.splitlines())
+    return sum(bool(l.strip()) and not l.startswith('#|') for c in shown if not only_imports(tree_of(c)) for l in c.source.splitlines())
 
 def words_of_outputs(page):
     """Words and numbers in what its cells print, pictures apart

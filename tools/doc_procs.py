@@ -14,9 +14,8 @@ from nbdev.doclinks import NbdevLookup
 from nbdev.process import Processor
 from nbdev.showdoc import showdoc_nm
 
-from tools.pages import Page,pages
+from tools.pages import Page,only_imports,pages
 
-imports = 'Imports: the code below needs them'
 hidden = {'export', 'exports', 'exporti', 'hide', 'default_exp'}
 
 def names_of(cell):
@@ -120,10 +119,18 @@ def silent(cell):
     cell.outputs = []
     return cell
 
-def only_imports(cell):
-    "Does a cell do nothing but import?"
-    code = cell.parsed_() or []
-    return bool(code) and all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in code)
+def is_imports(cell):
+    "Is a cell one of the imports that are shown folded?"
+    if cell.cell_type!='code' or cell.directives_.keys()&{'default_exp','file','proof','echo'}: return False
+    return only_imports(ast.Module(cell.parsed_() or [], []))
+
+def joined(cells):
+    "Cells in which imports that follow each other are one"
+    out = []
+    for cell in cells:
+        if out and is_imports(cell) and is_imports(out[-1]): out[-1].source += f'\n{cell.source.lstrip()}'
+        else: out.append(cell)
+    return out
 
 # What the site says of a cell whose outputs were kept, by the mark that keeps it from being run
 kept = {'slow':'slow', 'cuda':'on a GPU', 'hub':'from the network'}
@@ -155,8 +162,7 @@ def shown(cell, module, lesson=True):
     if marks.get('echo')=='false':
         what = 'Code of the figure' if has_picture(cell) else 'Code of the table'
         return [fold(cell, f'{what}; {kept_for(cell)}' if kept_for(cell) else what)]
-    plain = not marks.keys()&{'default_exp','file','proof'}
-    if plain and only_imports(cell): return [silent(fold(cell, imports))]
+    if is_imports(cell): return [silent(fold(cell, 'Imports: the code below needs them'))]
     if not marks.keys()&hidden: return labelled(cell)
     if not cell.source.strip() or marks.get('eval')=='false' and 'hide' in marks: return []
     if 'hide' in cell.directives_: return [mk_cell(anchors(places_of(cell)), 'markdown'), silent(fold(cell, 'More code'))]
@@ -174,16 +180,6 @@ def below_title(cells, lines):
     at = next((i for i,c in enumerate(cells) if c.cell_type=='raw'), -1)+1
     return [*cells[:at], code_block(lines), *cells[at:]] if lines else cells
 
-def folds_imports(cell): return cell.source.startswith(f'#| code-fold: true\n#| code-summary: "{imports}"\n')
-
-def together(cells):
-    "Cells in which folds of imports that follow each other are one"
-    out = []
-    for c in cells:
-        if out and folds_imports(out[-1]) and folds_imports(c): out[-1].source += '\n'+'\n'.join(l for l in c.source.splitlines() if not l.startswith('#|'))
-        else: out.append(c)
-    return out
-
 class show_source(Processor):
     "Put exported definitions under headings, and fold what is hidden; the home page is no lesson and shows no code"
     def begin(self):
@@ -191,9 +187,8 @@ class show_source(Processor):
             self.nb.cells = [c for c in self.nb.cells if c.cell_type!='code' or 'hide' not in c.directives_]
             return
         module,page = module_of(self.nb),page_of(self.nb)
-        cells = [c for cell in self.nb.cells for c in shown(cell, module, page.is_lesson)]
-        if module and not page.is_lesson: cells = below_title(cells, names_to_import(module))
-        self.nb.cells = together(cells)
+        cells = [c for cell in joined(self.nb.cells) for c in shown(cell, module, page.is_lesson)]
+        self.nb.cells = cells if page.is_lesson or not module else below_title(cells, names_to_import(module))
 
 @cache
 def addresses():

@@ -84,6 +84,11 @@ def tree_of(cell):
     "The cell's syntax tree"
     return ast.parse(code_of(cell))
 
+def only_imports(tree):
+    "Does code do nothing but import, and say how torch prints its numbers?"
+    def is_import(n): return isinstance(n, (ast.Import, ast.ImportFrom)) or ast.unparse(n).startswith('torch.set_printoptions(')
+    return bool(tree.body) and all(map(is_import, tree.body))
+
 def sync(files, check=False, stale=()):
     "Write `files` (path → text) and remove the `stale` ones; with `check`, only return the paths that differ"
     files = {Path(p):t for p,t in files.items()}

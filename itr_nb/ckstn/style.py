@@ -78,7 +78,7 @@ class SEE(nn.Module):
 def forward(self:SEE,
     x:Float[Tensor, "b n d"], # Regions or words
     mask:Bool[Tensor, "b n"], # True where the part is real
-)->Float[Tensor, "b l d"]: # Styles: the plain mean, then one a layer
+)->Float[Tensor, "b l d"]: # l styles: the plain mean, then one a layer
     """The style of every layer
 
     Raises `ArgumentError` for parts of another width or an item without parts."""

@@ -179,7 +179,7 @@ def draw_negatives(
     same:Bool[Tensor, "b n"], # Who shows the same image, and is no negative
     tau:float=.07, # Temperature of the draw
 )->tuple[Int[Tensor, "q"], Int[Tensor, "q"]]: # Rows that have a negative, and one answer for each
-    "One negative a row, drawn in proportion to the softmax of its similarity, Eq. (2)"
+    "One negative a row, drawn in proportion to the softmax of its similarity, Eq. (F2)"
     if not tau>0: raise ArgumentError('tau', 'a temperature above 0', tau)
     p = masked_softmax(sims.detach().float()/tau, ~same)
     rows = (~same).any(1).nonzero()[:,0]
@@ -188,7 +188,7 @@ def draw_negatives(
 # %% ../../nbs/cusa/10_fusion.ipynb #584c0a68
 @loss('itm')
 class ITMLoss(Loss):
-    """Image-text matching with hard negatives, Eq. (3)
+    """Image-text matching with hard negatives, Eq. (F3)
 
     Positives, a caption negative and an image negative each"""
     def __init__(self,
@@ -259,7 +259,7 @@ def rerank(self:FusionModel,
     texts:TextStates, # All its captions
     shortlist:int=128, # Answers that a query puts on its list
     batch_size:int=64, # Pairs read at a time
-)->Float[Tensor, "i t"]: # Scores that order both directions, Eq. (4)
+)->Float[Tensor, "i t"]: # Scores that order both directions, Eq. (F4)
     "Cosine everywhere, and the fusion where either side has the other on its shortlist"
     def read(pairs): return self.match(images[pairs[:,0]], texts[pairs[:,1]])[:,1]
     with judging(self):

@@ -1,4 +1,4 @@
-"""A batch calls every other caption wrong; two frozen teachers say how wrong, and the model learns their answer beside the one-hot one
+"""A batch calls every other caption wrong; two frozen teachers say how wrong; and on the scenes a teacher that knows nothing helps as much
 
 Docs: https://itr-nb.github.io/itr_nb/cusa/soft_labels.html.md"""
 

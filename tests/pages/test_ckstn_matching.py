@@ -11,7 +11,7 @@ from itr_nb.core import (
     ArgumentError,check_each,check_regions,check_shape,check_words,ImageStates,l2norm,Scorer,States,
     TextStates,
 )
-from itr_nb.core import lengths_to_mask,masked_mean
+from itr_nb.core import ImageStates,l2norm,lengths_to_mask,masked_mean,TextStates
 from itr_nb.score.all_pairs import all_pairs
 from itr_nb.score.cosine import cosine
 from itr_nb.ckstn.matching import MatchingScorer
@@ -27,9 +27,9 @@ def plain_matching(images, texts):
     a = a.masked_fill(~images.mask[:,:,None,None], -torch.inf)
     return a.amax(1).masked_fill(~texts.mask, 0).sum(-1)
 
-def kept_bytes(score):
+def kept_bytes(score, b=64):
     g,seen = torch.Generator().manual_seed(0),{}
-    part = lambda n: torch.randn(64, n, 64, generator=g).requires_grad_()
+    part = lambda n: torch.randn(b, n, 64, generator=g).requires_grad_()
     batch = states(ImageStates, part(36)),states(TextStates, part(12))
     def note(x):
         seen[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()

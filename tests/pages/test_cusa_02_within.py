@@ -106,6 +106,13 @@ def test_proposition_1():
     assert (err<=e_i+e_t+1e-12).all() and (err>=e_i-1e-12).all()
     assert (err/(e_i+e_t)).max()>.99
 
+def test_the_law_worked_by_hand():
+    texts = torch.tensor([[1.,0,1],[0,1,1]], dtype=torch.double)/4
+    p = texts[...,None]*torch.eye(2, dtype=torch.double)[:,None]+1e-12
+    view = torch.tensor([[[1.],[-1]]], dtype=torch.double)
+    for got,want in zip(errors(p[None], view), (1/4,0.,1/2)):
+        test_close(got.item(), want, eps=1e-9)
+
 def test_every_function_of_the_image_pays():
     p,view = random_laws(2000, 3)
     best,e_i = best_of_image(p, view),errors(p, view)[1]

@@ -17,8 +17,8 @@ def cosines(x):
 
 def centred(x, train): return x-train.mean(0)
 
-def shuffled(tau):
-    Q = (teacher_cosines(eyes)/tau).softmax(1)
+def shuffled(x, tau):
+    Q = (teacher_cosines(x)/tau).softmax(1)
     mixed = [Q[o][:,o] for o in orders]
     lifts = [(q[false_negative].mean()/q[negative].mean()).item() for q in mixed]
     return np.quantile(lifts, (.05,.95))

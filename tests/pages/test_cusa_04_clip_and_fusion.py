@@ -31,8 +31,9 @@ def hard_negative(S, same, tau=.07):
 def matching_loss(m, y): return F.cross_entropy(m, torch.stack([1-y, y], 1))
 
 def two_stages(S, M, listed):
-    behind = S-(S.max()-(S+M)[listed].min()).clamp(min=0)-1
-    return torch.where(listed, S+M, behind)
+    worst_listed = (S+M)[listed].min()
+    c = (S.max()-worst_listed).clamp(min=0)+1
+    return torch.where(listed, S+M, S-c)
 
 class Fusion(nn.Module):
     "Words (p w d) and patches (p r d) to two logits (p 2)"
