@@ -159,7 +159,8 @@ def search(self:Index,
     def pairs(items, q):
         return all_pairs(self.score, items, q).T if texts else all_pairs(self.score, q, items)
     if self.shortlist is None: return _best_first(pairs(self.states, queries), None, k)
-    if self.shortlist<k: raise ArgumentError('shortlist', f'at least k={k}', self.shortlist)
+    if self.shortlist<min(k, len(self)):
+        raise ArgumentError('shortlist', f'at least k={k}', self.shortlist)
     rows = self.neighbours(queries, self.shortlist).rows
     each = [pairs(self.states[rows[n]], queries[n:n+1]) for n in range(len(queries))]
     return _best_first(torch.cat(each), rows, k)

@@ -137,7 +137,16 @@ def test_overwriting_that_was_interrupted():
 def test_beginnings_and_strays():
     with tempfile.TemporaryDirectory() as d:
         out = Path(d)/'run'
-        for names in (['vocab.json'], ['data.json', 'inputs.json',
+        for name in ('vocab.json', 'inputs/precious.txt', 'environment.json'):
+            mine = Path(d)/'mine'/Path(name).stem/name
+            mine.parent.mkdir(parents=True)
+            mine.write_text('{}')
+            stands = Path(d)/'mine'/Path(name).stem
+            for how in ((0,0), (1,0), (0,1)):
+                with expect_fail(ArgumentError, 'a new or empty folder'):
+                    claim(stands, load_recipe('dual-photos'), *how)
+            assert mine.exists()
+        for names in (['data.json', 'vocab.json'], ['data.json', 'inputs.json',
             'inputs/merges.txt']):
             for name in names:
                 (out/name).parent.mkdir(parents=True, exist_ok=True)

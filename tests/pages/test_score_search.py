@@ -108,6 +108,8 @@ def test_rerank():
         want = [r for r in full.rows[n].tolist() if r in near[n].tolist()][:4]
         test_eq(short.rows[n].tolist(), want)
         test_close(short.scores[n], S[want,n], eps=1e-6)
+    few = Index(images[:5], late, shortlist=5).search(texts, 9)
+    test_eq(few.rows.sort().values, torch.arange(5).expand(len(texts), 5))
     back = Index(texts, late, shortlist=6).search(images, 2)
     test_close(back.scores, S.gather(1, back.rows), eps=1e-6)
 

@@ -36,6 +36,7 @@ def test_counts_by_hand():
         (x @ x.T).sum().item()
     test_eq(dict(counts.launches), {'mm':1, 'sum':1})
     test_eq(dict(counts.waits), {'local_scalar_dense':1})
+    test_eq(str(counts), '2 launches, 1 wait')
 
 def test_copies():
     "A blocking copy waits in either direction, one within the device never"
