@@ -1,4 +1,4 @@
-"""A run folder is made, gone on with, or replaced; nothing that training did not write is touched
+"""A run folder is made, gone on with, or replaced; what training did not write is never removed
 
 Docs: https://itr-nb.github.io/itr_nb/reference/claim.html.md"""
 

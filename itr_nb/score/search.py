@@ -149,7 +149,7 @@ def search(self:Index,
     queries:States, # Encoded questions, of the other modality where the index has a score
     k:int=10, # Answers a question; fewer if the index is smaller
 )->Hits: # Best first; of equal scores the lower row first
-    "The `k` best items for each query, Eq. (1) or (2). Refuses a shortlist shorter than `k`"
+    "The `k` best items for each query, Eq. (1) or (2). With a score, refuses a shortlist below `k`"
     if k<1: raise ArgumentError('k', 'at least 1', k)
     if self.score is None: return self.neighbours(queries, k)
     texts = isinstance(queries, TextStates)

@@ -9,6 +9,8 @@ from itr_nb.encode.regions import BoxRegionEncoder,RegionEncoder
 from itr_nb.model import factory,RetrievalModel,text_encoder
 from itr_nb.shelf import variants
 import torch
+from itr_nb.ckstn.model import ckstn
+from itr_nb.core import Batch
 import tempfile
 from fastcore.test import *
 from transformers.utils import logging

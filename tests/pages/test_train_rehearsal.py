@@ -17,6 +17,7 @@ from itr_nb.train.learner import TrainStep
 from fastcore.test import *
 from itr_nb.losses.triplet import TripletLoss
 from itr_nb.model import dual
+from itr_nb.core import Batch
 
 class Curious(TripletLoss):
     def forward(self, sims, *rest):
