@@ -1,4 +1,4 @@
-"""`itr index`, what `itr search` says of an index, `itr table`, and how every verb reads and prints
+"""How `itr index`, `itr serve` and `itr table` are made, and how every verb reads and prints
 
 Docs: https://itr-nb.github.io/itr_nb/reference/verbs.html.md"""
 

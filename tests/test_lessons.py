@@ -1,10 +1,10 @@
 "A lesson keeps its budgets: what a reader walks through is short, and its proof stands last, its answers folded"
-import ast,re,tomllib
+import ast,builtins,re,symtable,tomllib
 from types import SimpleNamespace
 
 import pytest
-from tools.course import before_proof,folded,line_count,lessons,made,minutes,solutions,word_count,words_a_minute,words_of_outputs,write_course
-from tools.pages import nbs,pages,root
+from tools.course import before_proof,folded,line_count,lessons,made,minutes,only_imports,solutions,word_count,words_a_minute,words_of_outputs,write_course
+from tools.pages import code_of,is_exported,listed,nbs,pages,root
 
 package = root/'itr_nb'
 
@@ -129,3 +129,48 @@ def test_minutes_are_those_of_what_is_seen():
     assert line_count(page)==0 and minutes(page)==1
     cell.source,cell.directives = 'x = 1',{'code-fold':'true'}
     assert line_count(page)==0
+
+# Reference pages of a module; those without one are guides and lists
+of_modules = [p for p in pages() if p.name in listed('reference') and p.module]
+
+def opening(page):
+    "The first code that a reader sees: not hidden, not folded, not exported, more than imports"
+    aside = {'hide', 'default_exp', 'echo', 'code-fold', 'file'}
+    for c in before_proof(page):
+        if c.cell_type!='code' or is_exported(c) or aside&c.directives.keys(): continue
+        if code_of(c).strip() and not only_imports(c): return c
+
+def names_of(table):
+    "What a scope and those in it read from outside, and what its own level binds"
+    here = table.get_type()=='module'
+    read = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (here or s.is_global())}
+    own = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()} if here else set()
+    return read.union(*(names_of(t)[0] for t in table.get_children())),own
+
+def runs_alone(page):
+    "Copied into an empty file, the opening has all that it names, and it shows what comes out"
+    cell = opening(page)
+    if cell is None: return (yield 'no example that can be seen')
+    read,own = names_of(symtable.symtable(code_of(cell), page.name, 'exec'))
+    if lost := sorted(read-own-set(dir(builtins))): yield f'cell {cell.id}: imports or defines no {", ".join(lost)}'
+    if not cell.outputs: yield f'cell {cell.id}: shows no output'
+
+@pytest.mark.parametrize('page', of_modules, ids=lambda p: p.name)
+def test_a_reference_page_opens_with_an_example(page): assert not list(runs_alone(page)), page.name
+
+shown = [dict(output_type='stream', text='1')]
+
+@pytest.mark.parametrize('source,outputs,said', [
+    ('from math import pi\nprint(pi)', shown, ''),
+    ('x = 1\ndef f(y): return [x+y+k for k in range(3)]\nprint(f(2))', shown, ''),
+    ('x = torch.ones(2)\nx', shown, 'no torch'),
+    ('def f(): return vocab\nx = 3', shown, 'no vocab'),
+    ('x = 1\nlost = [k for k in elsewhere]', shown, 'no elsewhere'),
+    ('x = 1\nprint(x)', [], 'no output'),
+    ('#| hide\nx = 1', shown, 'no example'),
+    ('import torch', shown, 'no example')])
+def test_an_opening_that_does_not_run_is_noticed(source, outputs, said):
+    page = page_of('# A page', source if source.startswith(('x =', '#|', 'def ')) else f'#| spread: 1\n{source}')
+    page.nb.cells[1].outputs = outputs
+    found = '; '.join(runs_alone(page))
+    assert said in found and bool(said)==bool(found)

@@ -88,6 +88,7 @@ def save(self:Vocab,
     words = {str(i):w for i,w in enumerate(self.words)}
     layout = dict(word2idx=self.ids, idx2word=words, idx=len(self))
     if not self.marks: layout['marks'] = False
+    if self.longest is not None: layout['longest'] = self.longest
     with atomic_path(path) as tmp:
         tmp.write_text(json.dumps(layout, ensure_ascii=False), encoding='utf-8')
 
@@ -101,7 +102,7 @@ def load(cls:Vocab,
     if not isinstance(d, dict) or not all(isinstance(d.get(k), t) for k,t in kinds.items()):
         got = sorted(d)[:5] if isinstance(d, dict) else type(d).__name__
         raise ArgumentError(str(path), 'a vocabulary with word2idx, idx2word and idx', got)
-    n,marks = d['idx'],d.get('marks', True)
+    n,marks,longest = d['idx'],d.get('marks', True),d.get('longest')
     need = f'word2idx and idx2word that agree on {n} words'
     if len(d['word2idx'])!=n or len(d['idx2word'])!=n:
         raise ArgumentError(str(path), need, f"{len(d['word2idx'])} and {len(d['idx2word'])} words")
@@ -109,4 +110,6 @@ def load(cls:Vocab,
     wrong = [(i,w) for i,w in enumerate(words) if not isinstance(w, str) or d['word2idx'].get(w)!=i]
     if wrong: raise ArgumentError(str(path), need, f'{len(wrong)} that differ, {wrong[:3]}')
     if not isinstance(marks, bool): raise ArgumentError(f'{path} marks', 'true or false', marks)
-    return cls(words, marks)
+    if longest is not None and (type(longest) is not int or longest<1):
+        raise ArgumentError(f'{path} longest', 'a whole number from 1', longest)
+    return cls(words, marks, longest)

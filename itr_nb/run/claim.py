@@ -1,4 +1,4 @@
-"""A run folder is made, gone on with, or replaced; nothing that training did not write is touched
+"""A run folder is made, gone on with, or replaced; what training did not write is never removed
 
 Docs: https://itr-nb.github.io/itr_nb/reference/claim.html.md"""
 
@@ -150,7 +150,8 @@ def _at_run(out:Path, recipe:Recipe, resume:bool, overwrite:bool)->Claim:
 def _set_aside(out:Path)->str|None:
     "Where the beginnings of a run went that has no manifest; None if it is anything else"
     names = {p.relative_to(out).as_posix() for p in out.rglob('*')}
-    if not names<=_BEGINNING|{n for n in names if n.startswith('inputs/')}: return None
+    known = _BEGINNING|{n for n in names if n.startswith('inputs/')}
+    if 'data.json' not in names or not names<=known: return None
     n = next(n for n in range(1, 10**6) if not out.with_name(f'{out.name}.before{n}').exists())
     os.rename(out, out.with_name(f'{out.name}.before{n}'))
     return f'{out.name}.before{n}'

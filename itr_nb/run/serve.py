@@ -102,6 +102,12 @@ class Pictures:
             if side<=400: self._keep((key, side), data)
             return data
 
+    def holds(self, key:str)->bool:
+        "Is it the key of a picture of the index?"
+        try: place = self.store.place_of(bytes.fromhex(key))
+        except ValueError: return False
+        return place is not None and bool(self.store.names_at(place))
+
     def _keep(self, key:tuple[str,int], data:bytes):
         with self.alone:
             self.bytes += len(data)-len(self.kept.pop(key, b''))
@@ -276,8 +282,11 @@ class _Server:
         return _answer(await self.model.run(find))
 
     async def like(self, request):
-        key = request.path_params['key']
-        return _answer(await self.model.run(self.index.like, key, *self._asked(request)))
+        key,asked = request.path_params['key'],self._asked(request)
+        def find():
+            if not self.pictures.holds(key): raise _Refused(404, 'no such picture in the index')
+            return self.index.like(key, *asked)
+        return _answer(await self.model.run(find))
 
     def drawn(self, side:int):
         "A route that gives a picture no larger than `side`"
@@ -327,7 +336,8 @@ class _Guard:
         request = Request(scope)
         said = request.headers.get('authorization', '').removeprefix('Bearer ')
         if self._is(request.query_params.get('token', '')):
-            answer = RedirectResponse(request.url.path, 303)
+            to = request.url.remove_query_params('token')
+            answer = RedirectResponse(to.path+f'?{to.query}'*bool(to.query), 303)
             answer.set_cookie('itr_token', self.token, httponly=True, samesite='strict')
         elif self._is(said or request.cookies.get('itr_token', '')): answer = self.app
         else: answer = JSONResponse(dict(error='a token is needed: /?token=…'), 401)

@@ -149,7 +149,7 @@ def search(self:Index,
     queries:States, # Encoded questions, of the other modality where the index has a score
     k:int=10, # Answers a question; fewer if the index is smaller
 )->Hits: # Best first; of equal scores the lower row first
-    "The `k` best items for each query, Eq. (1) or (2). Refuses a shortlist shorter than `k`"
+    "The `k` best items for each query, Eq. (1) or (2). With a score, refuses a shortlist below `k`"
     if k<1: raise ArgumentError('k', 'at least 1', k)
     if self.score is None: return self.neighbours(queries, k)
     texts = isinstance(queries, TextStates)
@@ -159,7 +159,8 @@ def search(self:Index,
     def pairs(items, q):
         return all_pairs(self.score, items, q).T if texts else all_pairs(self.score, q, items)
     if self.shortlist is None: return _best_first(pairs(self.states, queries), None, k)
-    if self.shortlist<k: raise ArgumentError('shortlist', f'at least k={k}', self.shortlist)
+    if self.shortlist<min(k, len(self)):
+        raise ArgumentError('shortlist', f'at least k={k}', self.shortlist)
     rows = self.neighbours(queries, self.shortlist).rows
     each = [pairs(self.states[rows[n]], queries[n:n+1]) for n in range(len(queries))]
     return _best_first(torch.cat(each), rows, k)

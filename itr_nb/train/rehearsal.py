@@ -39,7 +39,8 @@ class Counts:
 
     def __str__(self)->str:
         apart = f'; recurrent layers apart: {self.recurrent.total()} launches as a loop'
-        said = f'{self.launches.total()} launches, {self.waits.total()} waits'
+        n = self.waits.total()
+        said = f'{self.launches.total()} launches, {n} wait{"s"*(n!=1)}'
         return said+(apart if self.recurrent else '')
 
 @dataclass

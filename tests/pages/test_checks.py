@@ -8,6 +8,7 @@ from jaxtyping import Bool
 from torch import Tensor
 from itr_nb.files import ArgumentError
 from fastcore.test import *
+from itr_nb.checks import check_each
 
 def test_checks_where_they_stand():
     with expect_fail(ArgumentError, '2 NaN or infinite of 3, first at'):

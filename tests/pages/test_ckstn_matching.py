@@ -15,6 +15,7 @@ from itr_nb.core import ImageStates,l2norm,lengths_to_mask,masked_mean,TextState
 from itr_nb.score.all_pairs import all_pairs
 from itr_nb.score.cosine import cosine
 from itr_nb.ckstn.matching import MatchingScorer
+from itr_nb.core import ImageStates,l2norm,masked_mean,TextStates
 from fastcore.test import *
 
 def states(kind, local, mask=None):

@@ -19,6 +19,7 @@ from itr_nb.recipe import load_recipe
 from itr_nb.run import Index,Run,train as train_run
 from itr_nb.score.kernels import onednn
 from itr_nb.cli import app as program
+from itr_nb.cli import app
 
 def first(f): return re.split('[.:;]', ' '.join(f.__doc__.split()))[0]
 

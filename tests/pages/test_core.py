@@ -16,6 +16,7 @@ from itr_nb.files import ArgumentError,atomic_path,cache_home,parsed,read_json,r
 import math,pickle
 from dataclasses import replace
 from fastcore.test import *
+from fastcore.test import test_close
 
 def error_of(fn):
     try: fn()

@@ -21,6 +21,7 @@ from torch.func import functional_call
 from itr_nb.encode.features import extract
 from itr_nb.encode.pretrained import image_model_of
 from itr_nb.workshop.scenes import load_scenes
+from itr_nb.cusa.unicom import Unicom
 
 def released():
     l14 = dict(patch=14, width=1024, depth=24, hidden=4096, dim=768)

@@ -5,6 +5,8 @@ import numpy as np
 from itr_nb.data.batches import RetrievalData
 from itr_nb.data.pairs import CaptionPairs
 from itr_nb.data.vocab import Vocab
+import inspect,re
+from itr_nb.core import Batch
 import sys
 from collections.abc import Callable,Iterator,Sequence
 from dataclasses import replace

@@ -20,6 +20,8 @@ import tempfile
 import datasets
 from fastcore.test import *
 from PIL import ImageDraw
+from PIL import Image,ImageDraw
+from itr_nb.data.hub import read_hf
 
 def draw(s, c):
     im = Image.new('RGB', (48,48), 'white')

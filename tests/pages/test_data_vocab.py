@@ -47,6 +47,11 @@ def test_vocab_files():
                 Vocab.load(f).encode('b É c'), bare.encode('b'),
                 bare.fingerprint()==v.fingerprint()),
             ([5,4,3], [5], False))
+        short = Vocab(v.words, longest=4)
+        short.save(f)
+        test_eq((Vocab.load(f).longest, Vocab.load(f).encode('b b b é')), (4, [1,5,5,2]))
+        for bad in (0, -3, 'x', True, 2.5, []):
+            test_fail(saved(longest=bad), exc=ArgumentError, contains='v.json longest')
         for kw in (
             dict(idx=5), dict(idx=7), dict(idx=10**9), dict(word2idx=v.ids | {'b':4}),
             dict(word2idx=v.ids | {'c':9})):

@@ -13,6 +13,7 @@ import numpy as np
 from fastcore.test import *
 from itr_nb.data.vocab import Vocab
 from itr_nb.workshop import load
+from torch import nn
 
 def neighbours(vectors, word, words, k=5):
     v = nn.functional.normalize(torch.as_tensor(vectors), dim=1)

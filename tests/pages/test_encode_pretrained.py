@@ -18,6 +18,8 @@ from fastcore.test import *
 from PIL import ImageDraw
 from transformers.utils import logging
 from itr_nb.core import masked_mean
+from torch import nn
+from itr_nb.encode.pretrained import fingerprint
 
 class Quarters(ImageModel):
     dim,fingerprint = 3,'quarters'

@@ -17,6 +17,7 @@ import torch
 from fastcore.test import *
 from transformers.utils import logging
 from itr_nb.data.pairs import CaptionPairs
+from itr_nb.encode.processors import Subwords
 
 def save_pieces(folder):
     from transformers import BertConfig,BertTokenizer

@@ -7,6 +7,7 @@ from dataclasses import dataclass,field
 import numpy as np
 from fastcore.test import *
 from itr_nb.workshop.packaged import minilm
+from itr_nb.encode.reading import read_by
 
 def test_languages():
     tokenizer = minilm().model.tokenizer

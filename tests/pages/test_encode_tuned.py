@@ -16,6 +16,10 @@ from transformers.utils import logging
 from itr_nb.core import l2norm
 from itr_nb.encode.pretrained import fingerprint,TransformersVision
 from itr_nb.encode.processors import Subwords
+from torch import nn
+from itr_nb.core import Batch
+from itr_nb.encode.pretrained import fingerprint,ImageModel
+from itr_nb.encode.tuned import PixelEncoder
 
 class SmallVision(ImageModel):
     dim = 5

@@ -9,6 +9,8 @@ import fcntl,subprocess,sys,tempfile
 from fastcore.test import *
 import numpy as np
 import torch
+import tempfile
+from itr_nb.files import atomic_path
 
 def half_a_write(path):
     with atomic_path(path) as tmp:

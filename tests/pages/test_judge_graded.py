@@ -8,6 +8,8 @@ from torch import Tensor
 from itr_nb.core import ArgumentError,check_finite,check_shape
 from itr_nb.judge.ranks import KS
 from fastcore.test import *
+from fastcore.test import test_close
+from itr_nb.judge.graded import map_at_r,r_precision
 
 def map_ref(ranked, relevant):
     total = 0.

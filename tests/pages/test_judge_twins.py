@@ -9,6 +9,7 @@ from itr_nb.core import ArgumentError,check_finite,check_shape
 from itr_nb.judge.ranks import ranks
 from types import SimpleNamespace
 from fastcore.test import *
+from itr_nb.judge.twins import told_apart
 
 def four_pictures():
     return torch.tensor([
@@ -17,13 +18,13 @@ def four_pictures():
         [.0, .1, .9, .8],
         [.1, .0, .7, .6]])
 
-def split_of(numbers, **more):
+def split_with(numbers, **more):
     n = np.arange(4)
     return SimpleNamespace(
         image_of=n, image_id=n, row_of_image_id=dict(zip(n, n)),
         extra=dict(caption_twins=numbers, **more))
 
-def asked_split(): return split_of([0,0,1,1], caption_ask=['left','left','near','near'])
+def asked_split(): return split_with([0,0,1,1], caption_ask=['left','left','near','near'])
 
 def told_ref(S, twins):
     def right(a, b): return 1 if a>b else .5 if a==b else 0
@@ -94,13 +95,13 @@ def test_by_ask():
     sims,asked = four_pictures(),asked_split()
     got = twins_report(sims, asked)
     test_eq({k:round(v, 6) for k,v in got['by_ask'].items()}, dict(left=100, near=50))
-    test_eq((got['pairs'], twins_report(sims, split_of([-1]*4))), (2, {}))
+    test_eq((got['pairs'], twins_report(sims, split_with([-1]*4))), (2, {}))
     test_eq(twins_report(sims, SimpleNamespace(extra={})), {})
-    test_eq(known_twins(split_of([0,-1,0,1])).tolist(), [[0,0,2,2]])
+    test_eq(known_twins(split_with([0,-1,0,1])).tolist(), [[0,0,2,2]])
     assert '; near 50.0' in '\n'.join(twins_lines(got))
-    with expect_fail(ArgumentError, 'caption_twins'): known_twins(split_of([0,0,0,1]))
-    same = split_of([0,0,1,1])
+    with expect_fail(ArgumentError, 'caption_twins'): known_twins(split_with([0,0,0,1]))
+    same = split_with([0,0,1,1])
     same.image_of = np.zeros(4, int)
     with expect_fail(ArgumentError, 'caption_twins'): known_twins(same)
     with expect_fail(ArgumentError, 'sims'):
-        twins_report(sims*torch.nan, split_of([0,0,1,1]))
+        twins_report(sims*torch.nan, split_with([0,0,1,1]))

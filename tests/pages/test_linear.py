@@ -25,6 +25,7 @@ from itr_nb.judge.report import evaluate
 from itr_nb.model import load_model,save_model
 from itr_nb.registry import MODELS
 from itr_nb.score.cca import Bags
+from itr_nb.linear import linear
 
 def noisy_pairs(n, seed, cause=6, noise=1.2):
     r, maps = np.random.default_rng(seed), np.random.default_rng(0)

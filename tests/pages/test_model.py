@@ -25,6 +25,7 @@ from itr_nb.train.callbacks import load_weights,save_weights
 import copy,math,tempfile
 from fastcore.test import *
 from itr_nb.core import Scorer
+from itr_nb.core import Batch
 
 def draw_model(ax):
     boxes = {

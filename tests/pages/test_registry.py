@@ -11,6 +11,7 @@ import itr_nb
 from itr_nb.core import ArgumentError
 import contextlib,os,subprocess,tempfile
 from fastcore.test import *
+from itr_nb.registry import nearest
 from itr_nb.registry import LOSSES,MODELS
 from itr_nb.registry import TABLES,packages
 

@@ -14,7 +14,13 @@ from itr_nb.core import ArgumentError,atomic_path,ImageStates
 from itr_nb.files import as_path,sweep
 import tempfile
 from fastcore.test import *
+from itr_nb.core import ImageStates
+from itr_nb.run.store import Store
 import random
+
+def row(*vectors):
+    x = torch.tensor(vectors)
+    return ImageStates(x, x[:,None], torch.ones(len(x), 1, dtype=torch.bool))
 
 def row_of(*x): return _states_of(dict(glob=torch.tensor(x, dtype=torch.float32)))
 

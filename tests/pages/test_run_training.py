@@ -40,8 +40,10 @@ from itr_nb.data.batches import PairDataset
 from itr_nb.encode.pretrained import image_model_of
 from itr_nb.registry import TABLES
 from itr_nb.workshop.shapes import draw_shape,write_shapes
+import tempfile
 from itr_nb.recipe import load_recipe
 from itr_nb.run import Run,train
+from itr_nb.workshop.shapes import write_shapes
 
 def refused(**kw):
     try: train(load_recipe('dual-photos'), folder, out, home=home, progress=False, **kw)

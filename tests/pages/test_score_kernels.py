@@ -6,6 +6,8 @@ from functools import cache
 import torch
 from unittest.mock import patch
 from fastcore.test import *
+from fastcore.test import test_close
+from itr_nb.score.kernels import onednn
 
 def precision(): return torch.backends.mkldnn.matmul.fp32_precision
 

@@ -19,6 +19,8 @@ import copy
 from fastcore.test import *
 from itr_nb.core import l2norm,lengths_to_mask
 from itr_nb.sgraf.scorer import SGRAFScorer
+from itr_nb.core import ImageStates,l2norm,lengths_to_mask,TextStates
+from itr_nb.score.recompute import recompute
 
 def some_states(n, lengths, dim=16, regions=5, seed=0, dtype=torch.double):
     "n images, and a caption of each of `lengths`"

@@ -8,6 +8,7 @@ from itr_nb.core import ArgumentError
 from itr_nb.model import RetrievalModel
 from itr_nb.sgraf.model import sgraf
 from itr_nb.train.state import misfits
+from itr_nb.sgraf.released import _rename_released
 import tempfile
 from fastcore.test import *
 from itr_nb.core import Batch

@@ -16,6 +16,7 @@ from itr_nb.core import ArgumentError,atomic_path,l2norm
 from itr_nb.model import RetrievalModel
 from itr_nb.sgraf.model import sgraf
 from itr_nb.show.scene_lab import scene_lab
+from itr_nb.sgraf.scene_lab import pack,unpack
 from itr_nb.data.pairs import CaptionPairs
 from itr_nb.judge.report import encode_split,judging
 from itr_nb.recipe import load_recipe

@@ -19,6 +19,7 @@ from itr_nb.sgraf.similarity import SimilarityVector
 import math
 from itr_nb.core import lengths_to_mask
 from itr_nb.score.cosine import cosine
+from itr_nb.core import ImageStates,TextStates
 from itr_nb.sgraf.scorer import SGRAFScorer
 import copy,itertools
 from fastcore.test import *

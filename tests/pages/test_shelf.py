@@ -12,6 +12,7 @@ from itr_nb.files import as_path
 from itr_nb.registry import import_part,nearest,packages
 import sys,tempfile
 from fastcore.test import *
+from itr_nb.shelf import book
 
 def recipe_files(d, **files):
     for name,text in files.items():

@@ -8,6 +8,8 @@ from itr_nb.core import ArgumentError
 from itr_nb.show.paper import INK,numbers,RIGHT
 import subprocess,sys
 from fastcore.test import *
+from fastcore.test import test_close
+from itr_nb.show.histogram import win_rate
 
 def win_ref(matched, mismatched):
     wins = sum((p>n)+.5*(p==n) for p in matched for n in mismatched)

@@ -18,6 +18,7 @@ from itr_nb.show.graph import edge_graph,node_bars,node_shares
 from itr_nb.show.paper import GREY,HAIR,INK,numbers,on_paper,page,RIGHT,word_list
 import math
 from itr_nb.core import l2norm
+from itr_nb.show.labs import score_lab
 import re,tempfile
 from fastcore.test import *
 

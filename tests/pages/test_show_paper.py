@@ -11,6 +11,8 @@ from torch import Tensor
 from itr_nb.core import ArgumentError,check_finite,check_shape
 import tempfile
 from fastcore.test import *
+from fastcore.test import test_eq
+from itr_nb.show.paper import contain,on_paper
 
 def test_pictures():
     im = contain(on_paper(Image.new('RGBA', (30,10), (200,0,0,255))), 60)

@@ -10,6 +10,7 @@ from itr_nb.core import ArgumentError
 from itr_nb.data.vocab import Vocab
 from itr_nb.show.labs import Lab
 from itr_nb.show.paper import numbers
+from itr_nb.show.scene_lab import scene_lab
 from itr_nb.core import l2norm
 from itr_nb.sgraf.model import sgraf
 from itr_nb.sgraf.scene_lab import shrink

@@ -18,6 +18,7 @@ from itr_nb.score.cca import Bags,cca
 from itr_nb.show.labs import Lab
 from itr_nb.show.paper import contain,numbers,on_paper
 from itr_nb.workshop.emoji import build_emoji,Drawings
+from itr_nb.show.search_lab import WordSearch
 from itr_nb.encode.features import featurize
 from itr_nb.workshop.emoji import load_emoji
 from itr_nb.workshop.packaged import efficientnet_lite

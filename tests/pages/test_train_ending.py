@@ -11,6 +11,7 @@ from fastcore.test import *
 from itr_nb.core import Batch
 from itr_nb.losses.triplet import TripletLoss
 from itr_nb.model import dual
+from itr_nb.train.ending import EndCB
 
 class Toy:
     steps_per_epoch = 3

@@ -17,6 +17,7 @@ from itr_nb.train.learner import TrainStep
 from fastcore.test import *
 from itr_nb.losses.triplet import TripletLoss
 from itr_nb.model import dual
+from itr_nb.core import Batch
 
 class Curious(TripletLoss):
     def forward(self, sims, *rest):
@@ -36,6 +37,7 @@ def test_counts_by_hand():
         (x @ x.T).sum().item()
     test_eq(dict(counts.launches), {'mm':1, 'sum':1})
     test_eq(dict(counts.waits), {'local_scalar_dense':1})
+    test_eq(str(counts), '2 launches, 1 wait')
 
 def test_copies():
     "A blocking copy waits in either direction, one within the device never"

@@ -14,6 +14,10 @@ import os,tempfile
 from functools import partial
 from unittest.mock import patch as replaced
 from fastcore.test import *
+import tempfile
+from torch import nn
+from itr_nb.core import ArgumentError
+from itr_nb.train.state import load_weights,save_weights
 
 def small_training(make=torch.optim.Adam, seed=0):
     g,model,loss = torch.Generator().manual_seed(seed),nn.Linear(3, 2),nn.Linear(2, 1)

@@ -12,6 +12,8 @@ from pathlib import Path
 from fastcore.test import *
 from itr_nb.workshop.emoji import build_emoji,Drawings,toy_sources
 from itr_nb.workshop.drawing import TOY_KINDS
+from itr_nb.workshop.builtin import load
+from itr_nb.workshop.emoji import toy_sources
 
 def test_load():
     with tempfile.TemporaryDirectory() as d:

@@ -12,6 +12,8 @@ from itr_nb.data.vocab import tokenize
 from itr_nb.workshop.drawing import draw_scene,read_kinds,Stock,TOY_KINDS
 from itr_nb.workshop.emoji import build_emoji,Drawings,toy_sources
 from itr_nb.workshop.meaning import Region
+from itr_nb.workshop.grammar import FORMS,say,written
+from itr_nb.workshop.meaning import Meaning,Phrase
 
 def some_scene():
     def region(noun, size, *box): return Region(noun, 'shape', size, '', box)

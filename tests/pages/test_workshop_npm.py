@@ -6,6 +6,9 @@ from pathlib import Path
 from itr_nb.core import ArgumentError,atomic_path
 from dataclasses import replace
 from fastcore.test import *
+import tempfile
+from fastcore.test import test_eq
+from itr_nb.workshop.npm import integrity,read_member,write_tarball
 
 def test_read_member_refuses():
     with tempfile.TemporaryDirectory() as d:
