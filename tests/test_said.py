@@ -16,7 +16,7 @@ from tools.pages import pages
 package = root/'itr_nb'
 found = {p.chapter:p for p in pages() if p.path.stem.endswith('_paper') and p.chapter!='reference'}
 verdicts = r'not told apart|told apart from|supported|contradicted|needs? data'
-measures = {*METRICS, *(f'{way}_r{k}' for way in ('i2t','t2i') for k in (1,5,10)), 'by_text', 'by_image', 'all_four', 'i2t_r1_alone', 't2i_r1_alone'}
+measures = {*METRICS, *(f'{way}_r{k}' for way in ('i2t','t2i') for k in (1,5,10)), 'i2t_map_at_r', 'by_text', 'by_image', 'all_four', 'i2t_r1_alone', 't2i_r1_alone'}
 
 def prose(page):
     "Its words up to the exercises; answers are examples, and run on their own"
