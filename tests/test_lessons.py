@@ -3,8 +3,8 @@ import ast,builtins,re,symtable,tomllib
 from types import SimpleNamespace
 
 import pytest
-from tools.course import before_proof,folded,line_count,lessons,made,minutes,only_imports,solutions,word_count,words_a_minute,words_of_outputs,write_course
-from tools.pages import code_of,is_exported,listed,nbs,pages,root
+from tools.course import before_proof,folded,line_count,lessons,made,minutes,solutions,word_count,words_a_minute,words_of_outputs,write_course
+from tools.pages import code_of,is_exported,listed,nbs,only_imports,pages,root,tree_of
 
 package = root/'itr_nb'
 
@@ -138,7 +138,7 @@ def opening(page):
     aside = {'hide', 'default_exp', 'echo', 'code-fold', 'file'}
     for c in before_proof(page):
         if c.cell_type!='code' or is_exported(c) or aside&c.directives.keys(): continue
-        if code_of(c).strip() and not only_imports(c): return c
+        if code_of(c).strip() and not only_imports(tree_of(c)): return c
 
 def names_of(table):
     "What a scope and those in it read from outside, and what its own level binds"
