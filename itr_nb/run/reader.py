@@ -31,7 +31,7 @@ _CHINESE = ((0x4e00, 0x9fff), (0x3400, 0x4dbf), (0x20000, 0x2a6df), (0x2a700, 0x
 def _cleaned(c:str)->str:
     "A sign as it counts: nothing for control characters, alone where it is Chinese"
     if c in '\t\n\r': return ' '
-    if c=='\ufffd' or unicodedata.category(c)[0]=='C': return ''
+    if c=='\ufffd' or unicodedata.category(c) in ('Cc', 'Cf', 'Co', 'Cs'): return ''
     if c.isspace(): return ' '
     return f' {c} ' if any(a<=ord(c)<=b for a,b in _CHINESE) else c
 
