@@ -135,7 +135,7 @@ def atomic_folder(
     """Write beside, then rename: a kill or a full disk never leaves half a folder at `path`
 
     Raises `ArgumentError` for what is no folder, and `OSError`, which names `path`"""
-    path = Path(os.path.realpath(path))
+    path = Path(os.path.realpath(as_path(path, 'path')))
     if (kind := kind_of_file(path)) not in ('folder', 'nothing'):
         raise ArgumentError(str(path), 'a folder, or nothing yet', said_of(kind))
     path.parent.mkdir(parents=True, exist_ok=True)
