@@ -143,10 +143,10 @@ def test_whose_folder():
 
 def filled_by(fill, run, folder, **kw):
     "An export whose files are written by another function"
-    import itr_nb.run.export as module
-    old,module._fill = module._fill,fill
-    try: return module.Run.export_onnx(run, folder, **kw)
-    finally: module._fill = old
+    names = Run.export_onnx.__globals__
+    old,names['_fill'] = names['_fill'],fill
+    try: return Run.export_onnx(run, folder, **kw)
+    finally: names['_fill'] = old
 
 class Bare:
     class model(torch.nn.Module): pass
