@@ -127,7 +127,8 @@ def _table_lines(parts:list[Part])->list[str]:
         for k,x,axes in zip(p.fields, p.draw(3, 7), p.axes):
             shape = ' '.join(axes.get(i, str(n)) for i,n in enumerate(x.shape))
             takes.append(f'`{k}` {str(x.dtype).removeprefix("torch.")} ({shape})')
-        rows.append(f'| `{p.file}` | {", ".join(takes)} | {", ".join(f"`{o}`" for o in p.outputs)} |')
+        gives = ', '.join(f'`{o}`' for o in p.outputs)
+        rows.append(f'| `{p.file}` | {", ".join(takes)} | {gives} |')
     return rows
 
 def _plain(images)->tuple[int,list[float],list[float]]:

@@ -107,7 +107,8 @@ class Reader:
     )->dict: # Arrays by the names that an exported model has for them
         "Rows side by side, zeros behind the shorter ones"
         rows = [self.row(text) for text in texts]
-        if not rows or not all(rows): raise ValueError(f'texts: expected words in each, got {texts}')
+        if not rows or not all(rows):
+            raise ValueError(f'texts: expected words in each, got {texts}')
         width = max(map(len, rows))
         tokens = np.array([[*r, *[0]*(width-len(r))] for r in rows], np.int64)
         mask = np.arange(width)<np.array([len(r) for r in rows])[:,None]

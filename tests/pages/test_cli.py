@@ -207,7 +207,8 @@ def test_help_names_its_options():
         '--overwrite'), eval=('--data','--split','--protocol','--precision','--json'),
             index=('--out', '--forget', '--json'),
             table=('--out', '--seeds', '--make', '--set', '--json'),
-            serve=('--host', '--port', '--token'), export=('--onnx', '--force'), encode=(
+            serve=('--host', '--port', '--token'),
+            export=('--onnx', '--force'), encode=(
                 '--out', '--split', '--teacher'), search=(
                     '--image', '-k', '--json', '--html', '--inside'), check=(
                     '--recipe', '--html', '--json'), show=(
@@ -231,7 +232,8 @@ def test_exit_codes():
 
 def test_what_a_shell_left_empty():
     for args in (
-        ('eval', ''), ('index', 'run', ''), ('export', 'run', '--onnx', ''), ('show', ' '), ('check', ''), ('serve', ''),
+        ('eval', ''), ('index', 'run', ''), ('export', 'run', '--onnx', ''),
+        ('show', ' '), ('check', ''), ('serve', ''),
         ('search', 'run', 'a cat', '--data', ''), ('train', 'dual-photos', '--out', ''),
         ('train', 'dual-photos', '--images', '')):
         code,said = itr(*args)

@@ -203,7 +203,8 @@ class Exported(nn.Module):
     def __init__(self, rnn):
         super().__init__()
         self.rnn = rnn
-    def forward(self, tokens, mask): return self.rnn(Batch(tokens=tokens, word_mask=mask))
+    def forward(self, tokens, mask):
+        return self.rnn(Batch(tokens=tokens, word_mask=mask))
 
 def some_rows(lengths, seed):
     mask = lengths_to_mask(torch.tensor(lengths))
