@@ -39,7 +39,10 @@ def check_that(
     good:bool|Bool[Tensor, ""], # Is all as it should be?
     error:Callable[[],Exception], # Makes the error if not; it may look at tensors
 ):
-    "Raise `error()` unless `good`; within `checks_together` what lies on a device is read later"
+    """Raise `error()` unless `good`; within `checks_together` what lies on a device is read later
+
+    While `torch.export` traces, no number is there to be read: what needs one is not checked"""
+    if isinstance(good, Tensor) and torch.compiler.is_exporting(): return
     later,far = _LATER.get(),isinstance(good, Tensor) and good.device.type!='cpu'
     if far and later is not None: later.append((good.reshape(()), error))
     elif not good: raise error()

@@ -130,8 +130,9 @@ class Batch:
             if name not in Batch.__annotations__ and not Batch.free(name):
                 raise ArgumentError('Batch', 'names of fields, which no method has', name)
             if x is not None: vars(self)[name] = x
-        sizes = {name:len(x) for name,x in self.tensors().items()}
-        if len(set(sizes.values()))>1:
+        sizes = {name:x.shape[0] for name,x in self.tensors().items()}
+        first = next(iter(sizes.values()), 0)
+        if any(n!=first for n in sizes.values()):
             raise ArgumentError('Batch', 'fields with as many rows each', sizes)
 
     @classmethod

@@ -78,7 +78,7 @@ class _BagSide(_Side):
 
     def counts(self, batch:Batch)->Float[Tensor, "b f"]:
         tokens,mask = check_tokens(batch, len(self.rarity))
-        empty = torch.zeros(len(tokens), len(self.rarity), device=tokens.device)
+        empty = torch.zeros(tokens.shape[0], self.rarity.shape[0], device=tokens.device)
         return empty.scatter_add(1, tokens.long(), mask.to(empty.dtype))
 
     def look(self, batches:Iterable[Batch], specials:int=4):

@@ -6,7 +6,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/verbs.html.md"""
 
 # %% auto #0
 __all__ = ['Force', 'AsJson', 'option', 'given', 'place', 'argument', 'show', 'say_json', 'changes_of', 'index', 'serve', 'table',
-           'claims', 'write_gallery', 'may_write_gallery', 'search_index']
+           'export', 'claims', 'write_gallery', 'may_write_gallery', 'search_index']
 
 # %% ../nbs/reference/97_verbs.ipynb #81b8e22b
 import json,re
@@ -150,6 +150,25 @@ def table(
     found = made(
         name, out, seeds, make, data, images, changes_of(set), progress=not as_json)
     say_json(asdict(found)) if as_json else show(str(found))
+
+# %% ../nbs/reference/97_verbs.ipynb #7ab1e011
+_LEAVES = 'A folder that `itr train` wrote.'
+_ONNX = 'The folder to write: encoders, score, vocabulary, and a README with lines that search.'
+_BESIDE = 'Write into a folder that holds other files; they stay.'
+
+def export(
+    run:Annotated[Path, argument('RUN', help=_LEAVES)],
+    onnx:Annotated[Path, place('--onnx', help=_ONNX)],
+    force:Annotated[bool, option('--force', help=_BESIDE)]=False,
+    as_json:AsJson=False,
+):
+    """Write a run as ONNX files, for search without PyTorch and without this package; each is
+    compared with PyTorch first, and nothing is written where they differ."""
+    from itr_nb.run import Run
+    found = Run.load(run).export_onnx(onnx, force)
+    if as_json: return say_json(dict(folder=str(onnx), differences=found))
+    for file,far in found.items(): show(f'{onnx/file}: {far:.1g} from PyTorch at most')
+    show(f"{onnx/'README.md'}")
 
 # %% ../nbs/reference/97_verbs.ipynb #c1a10002
 _PAPER = "A paper's package, such as imc; the papers that there are if not given."

@@ -112,7 +112,7 @@ def forward(self:CKO,
     check_shape(styles, 'styles', f'b l {self.units.shape[1]}')
     units = self.units
     if self.update in ('delta', 'add'):
-        units = units.expand(len(styles), -1, -1)
+        units = units.expand(styles.shape[0], -1, -1)
         for style in styles[:,1:].unbind(1): units = self.moved(units, style)
     out = self.read(styles[:,-1], units)
     if self.update=='ema' and self.training: self.absorb(styles.detach())

@@ -73,13 +73,26 @@ def forward(self:MatchingScorer,
     check_shape(texts.local, 'texts.local', f't w {images.local.shape[2]}')
     check_regions(images)
     check_words(texts)
+    counted = self.counted(texts.mask)
+    sums = self._padded if torch.compiler.is_exporting() else self._packed
+    sims = sums(images, texts, counted)
+    return sims/counted.sum(1) if self.reduce=='mean' else sims
+
+@patch
+def _packed(self:MatchingScorer, images:ImageStates, texts:TextStates, counted:Tensor)->Tensor:
+    "The sums over the words that count, one behind the other"
     i,t = len(images),len(texts)
     if not i or not t: return images.local.new_zeros(i, t)
-    counted = self.counted(texts.mask)
     real = None if self.padding=='zero' or images.mask.all() else images.mask
     words,caption = _unit_parts(texts)[counted],counted.nonzero()[:,0]
-    sims = _MaxSum.apply(_unit_parts(images), real, words, caption, t, self.budget)
-    return sims/counted.sum(1) if self.reduce=='mean' else sims
+    return _MaxSum.apply(_unit_parts(images), real, words, caption, t, self.budget)
+
+@patch
+def _padded(self:MatchingScorer, images:ImageStates, texts:TextStates, counted:Tensor)->Tensor:
+    "The same at once, padding and all, for `torch.export`, which cannot count words"
+    a = torch.einsum('ird,twd->itrw', _unit_parts(images), _unit_parts(texts))
+    if self.padding!='zero': a = a.masked_fill(~images.mask[:,None,:,None], -torch.inf)
+    return torch.where(counted, a.amax(2), 0).sum(-1)
 
 # %% ../../nbs/ckstn/06_scorer.ipynb #84ef07b5
 class _MaxSum(torch.autograd.Function):

@@ -104,4 +104,4 @@ def _nth_part(
     "Real part `n`, counted again from the first where there are fewer"
     real = (~mask).int().argsort(dim=1, stable=True)
     which = real.gather(1, (n%mask.sum(1))[:,None])
-    return x.take_along_dim(which[...,None], 1).squeeze(1)
+    return x.gather(1, which[...,None].expand(-1, -1, x.shape[2])).squeeze(1)

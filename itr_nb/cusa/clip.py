@@ -66,7 +66,7 @@ class CLIPRetrieval(RetrievalModel):
         heads = self.heads
         def behind(k): return l2norm(heads[k](z) if k in heads else z)
         glob,own = behind(f'{name}_cross'),behind(f'{name}_uni')
-        mask = torch.ones(len(z), 1, dtype=torch.bool, device=z.device)
+        mask = torch.ones(z.shape[0], 1, dtype=torch.bool, device=z.device)
         return kind(glob, glob[:,None], mask, own)
 
 # %% ../../nbs/cusa/09_clip.ipynb #a8767e17

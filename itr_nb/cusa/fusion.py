@@ -78,7 +78,7 @@ class FusionModel(RetrievalModel):
         "Refuses shapes that the network should not have given"
         pixels = check_shape(batch.pixels, 'batch.pixels', 'b 3 h w')
         given = self.parts.images(self.net, pixels)
-        return self._states(ImageStates, len(pixels), *given)
+        return self._states(ImageStates, pixels.shape[0], *given)
 
     def encode_text(self,
         batch:Batch, # With `tokens` of the network's tokenizer
@@ -86,7 +86,7 @@ class FusionModel(RetrievalModel):
         "Refuses shapes that the network should not have given"
         tokens,mask = check_tokens(batch, self.vocab_size)
         glob,words = self.parts.texts(self.net, tokens, mask)
-        return self._states(TextStates, len(tokens), glob, words, mask)
+        return self._states(TextStates, tokens.shape[0], glob, words, mask)
 
     def _states(self, kind:type[States], n:int, glob:Tensor, local:Tensor, mask:Tensor)->States:
         name = self.parts.name

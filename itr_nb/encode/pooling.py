@@ -46,7 +46,7 @@ class LastPooling(nn.Module):
     )->Float[Tensor, "b d"]: # One vector an item; zero where nothing is real
         n = mask.sum(1)
         last = (n-1).clamp(min=0)
-        x = local[torch.arange(len(local), device=local.device), last]
+        x = local[torch.arange(local.shape[0], device=local.device), last]
         x = x.masked_fill((n==0)[:,None], 0)
         return l2norm(x) if self.norm else x
 
@@ -75,6 +75,8 @@ class FeatureNorm(nn.BatchNorm1d):
         x:Float[Tensor, "b n d"], # Parts
         mask:Bool[Tensor, "b n"], # True where the part is real
     )->Float[Tensor, "b n d"]: # Mean 0 and variance 1, scaled and shifted; zero where masked
+        if not self.training:
+            return super().forward(x.mT).mT.masked_fill(~mask[...,None], 0).to(x.dtype)
         out = torch.zeros_like(x)
         out[mask] = super().forward(x[mask]).to(x.dtype)
         return out

@@ -341,6 +341,8 @@ class Score:
         texts:TextStates, # Any number of captions
     )->list[Float[Tensor, "i t"]]: # One matrix a member of the scorer
         "The matrices that a loss judges, each by itself"
+        if torch.compiler.is_exporting():
+            return [f(images, texts) for f in self.scorer.members()]
         budget = room_on(texts.glob.device) if self.budget is None else self.budget
         return [_score_all(f, images, texts, budget) for f in self._fast()]
 

@@ -123,8 +123,8 @@ def nodes(self:SGRAFScorer,
 )->tuple[Float[Tensor, "a t n m"],Bool[Tensor, "a t n"]]: # The global one first; which are real
     "Similarity vectors of every pair, Eq. (2)-(5); `ArgumentError` for states of another width"
     for name,x in (('images', images), ('texts', texts)):
-        check_shape(x.local, f'{name}.local', f'{len(x)} n {self.dim}')
-    a,t,found,real = len(images),len(texts),[],[]
+        check_shape(x.local, f'{name}.local', f'b n {self.dim}')
+    (a,t),found,real = (images.glob.shape[0], texts.glob.shape[0]),[],[]
     if self.use_global:
         s = self.compare_global(images.glob[:,None], texts.glob[None])
         found.append(s[:,:,None])
@@ -208,10 +208,17 @@ def forward(self:SGRAFScorer,
     for name,x,kind in (('images', images, ImageStates), ('texts', texts, TextStates)):
         if not isinstance(x, kind): raise ArgumentError(name, kind.__name__, type(x).__name__)
     check_regions(images)
+    if torch.compiler.is_exporting(): return self._padded(images, texts)
     if not len(images) or not len(texts): return images.glob.new_zeros(len(images), len(texts))
     order,groups = self.groups(texts)
     nodes,masks = zip(*(self.nodes(images, g) for g in groups))
     return self.read(torch.cat(self.gather(nodes, masks), 1))[:,order.argsort()]
+
+@patch
+def _padded(self:SGRAFScorer, images:ImageStates, texts:TextStates)->Float[Tensor, "a t"]:
+    "The same at once, padding and all, for `torch.export`, which cannot read lengths"
+    nodes,mask = self.nodes(images, texts)
+    return self.read(self.gather([nodes], [mask])[0])
 
 # %% ../../nbs/sgraf/09_scorer.ipynb #0fd6d5d5
 @patch

@@ -42,3 +42,16 @@ def test_checks_of_a_device():
             check_finite(there(1.), 'fine')
             raise ValueError('alone')
         with expect_fail(ArgumentError, 'x: expected'): check_finite(bad, 'x')
+
+class Halved(torch.nn.Module):
+    def forward(self, x): return check_finite(check_shape(x, 'x', 'b 2'), 'x')/2
+
+def test_checks_stand_outside_an_export():
+    rows = {0:torch.export.Dim('rows')}
+    program = torch.export.export(Halved(), (torch.ones(3, 2),), dynamic_shapes=(rows,))
+    bad = torch.tensor([[1., torch.nan]])
+    test_eq(program.module()(torch.ones(5, 2)), torch.full((5, 2), .5))
+    test_eq(program.module()(bad).isnan(), bad.isnan())
+    with expect_fail(ArgumentError, 'finite'): Halved()(bad)
+    with expect_fail(ArgumentError, '(b 2)'):
+        torch.export.export(Halved(), (torch.ones(3, 3),))

@@ -213,3 +213,12 @@ def test_matching_many_regions():
 def test_bag_sum_of_nothing():
     none = [torch.zeros(0, dtype=t) for t in (torch.long,torch.float,torch.long)]
     test_eq(_bag_sum(torch.ones(2,3), *none, 4), torch.zeros(4,3))
+
+def test_matching_padded():
+    images,texts = some_pair(7)
+    for kw in ({}, dict(padding='zero'), dict(skip=(1,1))):
+        scorer = MatchingScorer(**kw)
+        counted = scorer.counted(texts.mask)
+        want = scorer(images, texts)
+        test_close(scorer._padded(images, texts, counted), want, eps=1e-9)
+        test_close(scorer._packed(images, texts, counted), want, eps=1e-9)

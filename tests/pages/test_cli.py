@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 import typer
 from itr_nb.verbs import (
-    AsJson,argument,changes_of,claims,Force,given,index,may_write_gallery,option,place,say_json,
-    search_index,serve,show,table,write_gallery,
+    AsJson,argument,changes_of,claims,export,Force,given,index,may_write_gallery,option,place,
+    say_json,search_index,serve,show,table,write_gallery,
 )
 import contextlib,io,re,shutil,subprocess,tempfile
 from fastcore.test import *
@@ -217,7 +217,8 @@ def test_help_names_its_options():
         '--overwrite'), eval=('--data','--split','--protocol','--precision','--json'),
             index=('--out', '--forget', '--json'),
             table=('--out', '--seeds', '--make', '--set', '--json'),
-            serve=('--host', '--port', '--token'), encode=(
+            serve=('--host', '--port', '--token'),
+            export=('--onnx', '--force'), encode=(
                 '--out', '--split', '--teacher'), search=(
                     '--image', '-k', '--json', '--html', '--inside'), check=(
                     '--recipe', '--html', '--json'), show=(
@@ -241,7 +242,8 @@ def test_exit_codes():
 
 def test_what_a_shell_left_empty():
     for args in (
-        ('eval', ''), ('index', 'run', ''), ('show', ' '), ('check', ''), ('serve', ''),
+        ('eval', ''), ('index', 'run', ''), ('export', 'run', '--onnx', ''),
+        ('show', ' '), ('check', ''), ('serve', ''),
         ('search', 'run', 'a cat', '--data', ''), ('train', 'dual-photos', '--out', ''),
         ('train', 'dual-photos', '--images', '')):
         code,said = itr(*args)

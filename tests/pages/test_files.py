@@ -119,6 +119,49 @@ def test_sole_writer():
             with sole_writer(f'{d}/run'): pass
         with sole_writer(f'{d}/other'): pass
 
+def written(path, **texts):
+    with atomic_folder(path) as new:
+        for name,text in texts.items(): (new/name).write_text(text)
+
+def test_atomic_folder():
+    with tempfile.TemporaryDirectory() as d:
+        d = Path(d)
+        names = lambda p=d: sorted(x.name for x in p.iterdir())
+        written(d/'deep'/'out', a='1', b='1')
+        out = d/'deep'/'out'
+        (out/'mine').mkdir()
+        (out/'mine'/'x').write_text('x')
+        (out/'link').symlink_to('nowhere')
+        written(out, a='2')
+        test_eq(names(out), ['a', 'b', 'link', 'mine'])
+        test_eq([(out/'a').read_text(), (out/'mine'/'x').read_text()], ['2', 'x'])
+        with expect_fail(OSError, 'No space left'):
+            with atomic_folder(out) as new:
+                (new/'a').write_text('3')
+                raise OSError(28, 'No space left', str(new/'a'))
+        test_eq((names(out.parent), (out/'a').read_text()), (['out'], '2'))
+        (d/'file').write_text('')
+        with expect_fail(ArgumentError, "a folder, or nothing yet, got 'a file'"):
+            written(d/'file')
+
+def test_killed_writers_of_folders():
+    with tempfile.TemporaryDirectory() as d:
+        d,die = Path(d),'os.kill(os.getpid(), signal.SIGKILL)'
+        names = lambda: sorted(x.name for x in d.iterdir())
+        written(d/'out', a='1')
+        killed(f'with atomic_folder(sys.argv[1]) as t: {die}', d/'out')
+        test_eq((len(names()), (d/'out'/'a').read_text()), (2, '1'))
+        killed('real = os.replace\ndef once(a, b):\n    real(a, b)\n    '
+            f'{die}\nos.replace = once\nwith atomic_folder(sys.argv[1]): pass', d/'out')
+        assert not (d/'out').exists()
+        time.sleep(.6)
+        with expect_fail(ArgumentError, 'stop'):
+            with atomic_folder(d/'out'): raise ArgumentError('stop')
+        test_eq((names(), (d/'out'/'a').read_text()), (['out'], '1'))
+        killed('os.replace(sys.argv[1]+"/a", sys.argv[1]+"/b")\n'+die, d/'out')
+        written(d/'out', a='2')
+        test_eq(names(), ['out'])
+
 @contextlib.contextmanager
 def environment(**kw):
     old = {k:os.environ.pop(k, None) for k in kw}

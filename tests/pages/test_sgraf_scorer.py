@@ -302,6 +302,13 @@ def test_recomputed():
             got = everything(part, scorer, images, texts, loss)
             for x,y in zip(got, want, strict=True): test_close(x, y, eps=1e-9)
 
+@torch.no_grad()
+def test_scorer_padded():
+    images,texts = padded(some_images([3,1,4], seed=1)),padded(some_texts([2,5,1,5]))
+    for kw in configurations():
+        scorer = uneven(scorer_of(**kw))
+        test_close(scorer._padded(images, texts), scorer(images, texts), eps=1e-9)
+
 def put_together(scorer, image, text, e):
     parts = lambda s: s.local[s.mask]
     context,query = (image,text) if e.direction=='t2i' else (text,image)

@@ -109,6 +109,22 @@ def test_table_says():
             table('imc-3', Path(d)/'runs', set=['train.epochs=0'])
     with expect_fail(ArgumentError, "is it 'imc-3'"): table('imc3')
 
+def test_export_says():
+    told,old,loaded = [],Run.export_onnx,Run.load
+    def written(self, folder, force):
+        told.append((self, folder, force))
+        return {'image.onnx':2e-6}
+    Run.export_onnx,Run.load = written,lambda folder: Run(folder, *[None]*5)
+    try:
+        plain = said(export, Path('a'), onnx=Path('b'))
+        record = said(export, Path('a'), onnx=Path('b'), force=True, as_json=True)
+    finally: Run.export_onnx,Run.load = old,loaded
+    test_eq([(str(r.folder), str(to), force) for r,to,force in told],
+        [('a', 'b', False), ('a', 'b', True)])
+    test_eq(plain.split('\n')[:2], [
+        'b/image.onnx: 2e-06 from PyTorch at most', 'b/README.md'])
+    test_eq(json.loads(record), dict(folder='b', differences={'image.onnx':2e-6}))
+
 def test_claims_say():
     test_eq(json.loads(said(claims, as_json=True)), said(claims).split())
     told = {c['id']:c for c in json.loads(said(claims, 'sgraf', as_json=True))}
