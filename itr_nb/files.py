@@ -236,6 +236,7 @@ def read_text(
     try: return check_size(path, most).read_text(encoding='utf-8-sig')
     except UnicodeDecodeError as e: raise ArgumentError(str(path), 'text in UTF-8', str(e)) from e
 
+# %% ../nbs/reference/00_files.ipynb #c5d8d55e
 _TOML_STRINGS = re.compile(
     r'"""(?:\\.|(?!""").)*+"""|\'\'\'(?:(?!\'\'\').)*+\'\'\'|'
     r'"(?:[^"\\\n]|\\.)*+"|\'[^\'\n]*+\'|#[^\n]*+', re.S)
@@ -248,7 +249,7 @@ def too_deep(
 )->bool:
     """Do more than 64 brackets or parts of a key stand inside one another?
 
-    Data sets in JSON are not asked, from 16 million characters on: the parser stops at about 1,000"""
+    JSON of 16 million characters or more is not asked: the parser itself stops at about 1,000"""
     if kind=='TOML': bare = _TOML_STRINGS.sub('q', text)
     elif text.count('[')+text.count('{')<=64 or len(text)>2**24: return False
     else: bare = ''.join(text.replace(r'\\', '').replace(r'\"', '').split('"')[::2])
@@ -280,6 +281,7 @@ def read_json(
         raise ArgumentError(str(path), f'a JSON {kind.__name__}', type(found).__name__)
     return found
 
+# %% ../nbs/reference/00_files.ipynb #cbe5cd67
 def file_hash(
     path:str|Path, # A file
 )->str: # 64 hex digits

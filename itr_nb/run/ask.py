@@ -19,7 +19,7 @@ from PIL import Image
 from safetensors import SafetensorError,safe_open
 from safetensors.torch import save_file
 
-from ..core import ArgumentError,States,atomic_path
+from ..core import ArgumentError,ImageStates,States,TextStates,atomic_path
 from ..files import check_text
 from ..data.doors import open_data
 from ..data.pairs import open_image,Splits
@@ -210,6 +210,18 @@ def benchmark(self:Run,
     return image_benchmark(encode, IMAGE_SETS[name](folder), batch_size)
 
 # %% ../../nbs/reference/75_asking.ipynb #54235479
+def _gallery(run:Run, data, split:str)->tuple[ImageStates,TextStates]:
+    "States of a split, made once for the run's own data, as long as its weights stay as they are"
+    make = lambda: encode_split(run.model, data, split, ragged=True)
+    if data is not run.data: return make()
+    tensors = run.model.state_dict(keep_vars=True).values()
+    weights = [id(data), *((id(p), p._version) for p in tensors)]
+    kept = run.__dict__.setdefault('_galleries', {})
+    if kept.get('weights')!=weights: kept.clear()
+    kept['weights'] = weights
+    if split not in kept: kept[split] = make()
+    return kept[split]
+
 @patch
 def search(self:Run,
     query:str|Path|Image.Image, # Words, or a picture or its file
@@ -225,7 +237,7 @@ def search(self:Run,
     pictures = self.pictures if spec is None else open_data(spec, images)
     data = self.data if spec is None else self.prepared(pictures)
     parts = list(data.splits) if split=='all' else [split]
-    states = [encode_split(self.model, data, s, ragged=True)[0 if words else 1] for s in parts]
+    states = [_gallery(self, data, s)[0 if words else 1] for s in parts]
     names = lambda s: data.splits[s].image_names if words else data.splits[s].captions
     places = [(name,s,row) for s in parts for row,name in enumerate(names(s))]
     if words: asked = self.states_of([query])

@@ -102,6 +102,7 @@ def _opened(recipe, spec, images, how, found:Claim, home, bars, state)->Run:
     run.data,run.pictures = data,splits
     return run
 
+# %% ../../nbs/reference/77_training.ipynb #d5950086
 def _said(found:Claim, run:Run)->list[str]:
     "What the user should know before the first step"
     lines = [f'{found.out}: {found.said}'] if found.said else []

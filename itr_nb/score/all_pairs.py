@@ -141,7 +141,7 @@ class Rows:
 
     def add(self,
         part:Tensor, # (n …)
-        pads:bool=False, # May parts differ in their second axis? Zeros are put behind the short ones
+        pads:bool=False, # May parts differ in their second axis? Zeros fill the short ones
     ):
         "The next rows; `ArgumentError` where their shape is another"
         n = self.n+len(part)

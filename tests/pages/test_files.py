@@ -226,7 +226,8 @@ def deep():
 
 def test_nesting():
     good = dict(
-        JSON=['['*64+']'*64, '["\\\\", "'+'['*99+'\\"'+'['*99+'"]', '[[1]'+',[2]'*99+']'],
+        JSON=['['*64+']'*64,
+            '["\\\\", "'+'['*99+'\\"'+'['*99+'"]', '[[1]'+',[2]'*99+']'],
         TOML=['a'+'.a'*63+' = 1', 'x = "'+'a.'*99+'"', "x = '"+'['*99+"'",
             '# '+'{'*99, 'x = """\n'+'[" '*99+'"""', "x = 1.5 # it's"])
     bad = dict(
@@ -243,7 +244,8 @@ def test_nesting():
     for text in ('x = '+'1'*5000, 'x =', 'x = 1\nx = 2'):
         with expect_fail(ArgumentError, 'f: expected a TOML file in UTF-8'):
             parsed(text, 'TOML', 'f')
-    with expect_fail(ArgumentError, 'f: expected a row'): parsed('[', 'JSON', 'f', 'a row')
+    with expect_fail(ArgumentError, 'f: expected a row'):
+        parsed('[', 'JSON', 'f', 'a row')
 
 def test_names_and_text():
     for bad in ('../../x', '/etc/x', '..', '', '.x', 'a/b', 'C:\\x', 'a\x00b'):

@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from PIL import Image
 from safetensors import SafetensorError,safe_open
 from safetensors.torch import save_file
-from itr_nb.core import ArgumentError,States,atomic_path
+from itr_nb.core import ArgumentError,ImageStates,States,TextStates,atomic_path
 from itr_nb.files import check_text
 from itr_nb.data.doors import open_data
 from itr_nb.data.pairs import open_image,Splits
@@ -86,6 +86,20 @@ def test_search():
         assert is_page(Path(d)/'page.html', 'gallery')
         assert Hits(hits, 'x')._repr_html_() is None
         with expect_fail(ArgumentError, 'a gallery'): Hits(hits, 'x').html()
+
+def test_a_gallery_is_encoded_once():
+    with tempfile.TemporaryDirectory() as d:
+        run,times = tiny_run(d),[]
+        encode = type(run.model).encode_image
+        run.model.encode_image = lambda b: times.append(len(b)) or encode(run.model, b)
+        first = run.search('a red circle', split='test')
+        once = len(times)
+        test_eq(run.search('a red circle', split='test'), first)
+        test_eq((once>0, len(times)), (True, once))
+        with torch.no_grad():
+            for p in run.model.parameters(): p.mul_(-1)
+        run.search('a red circle', split='test')
+        test_eq(len(times), 2*once)
 
 def scores_ref(run):
     i,t = encode_split(run.model, run.data, 'test')
