@@ -74,8 +74,8 @@ def _how_of(columns:str, skip_bad:float, captions:int|None=None)->dict:
     said = dict(columns=named or None, skip_bad=skip_bad or None, captions=captions)
     return {k:v for k,v in said.items() if v is not None}
 
-_FROM = ('A run to begin with, or hf:USER/NAME: its weights are taken over as far as name and shape '
-    'are the same, and what does not fit is said.')
+_FROM = ('A run to begin with, or hf:USER/NAME: its weights are taken over as far as name and '
+    'shape are the same, and what does not fit is said.')
 
 @app.command()
 def train(
@@ -227,7 +227,8 @@ def encode(
 ):
     """Write the vectors of a split: `images` (n d) and `texts` (m d), `images_own` and
     `texts_own` of a model with heads for one modality, with names and captions in the file's
-    metadata; of an index, those of all its pictures. Or, with --teacher, extract the features of frozen teachers for soft labels."""
+    metadata; of an index, those of all its pictures. Or, with --teacher, extract the features of
+    frozen teachers for soft labels."""
     if (run is None)==(not teacher):
         raise typer.BadParameter('give RUN or --teacher KEY=VALUE, one of the two')
     if out is None if run else not data:

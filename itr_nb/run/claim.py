@@ -48,7 +48,8 @@ def _remove_run(folder:Path):
     "Remove what training wrote, and the folders that are empty then"
     _sweep_run(folder)
     for p in _written(folder): p.unlink()
-    for p in (*(folder/n for n in ('model', 'checkpoints', 'tensorboard', 'inputs', 'gallery')), folder):
+    made = 'model', 'checkpoints', 'tensorboard', 'inputs', 'gallery'
+    for p in (*(folder/n for n in made), folder):
         if p.is_dir() and not any(p.iterdir()): p.rmdir()
 
 def _sweep_run(folder:Path):

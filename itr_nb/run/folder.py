@@ -56,8 +56,8 @@ def write_json(
 
 # %% ../../nbs/reference/74_run_folder.ipynb #f3000002
 MANIFEST = 'manifest.json'
-HASHED = ('recipe.toml', 'data.json', 'inputs.json', 'vocab.json', 'words.json', 'start.json', 'report.json',
-    'model/config.json', 'model/model.safetensors')
+HASHED = ('recipe.toml', 'data.json', 'inputs.json', 'vocab.json', 'words.json', 'start.json',
+    'report.json', 'model/config.json', 'model/model.safetensors')
 
 def check_manifest(
     folder:Path, # Of a run

@@ -366,5 +366,5 @@ def save_vectors(self:Index,
             kept.append(states[torch.tensor(rows, dtype=torch.long)])
             names += [os.path.join(*files[at][0]) for at in rows]
         found = Vectors(
-            ImageStates.cat(kept), about=dict(image_names=names), parts='local' in self.store.fields)
+            ImageStates.cat(kept), None, dict(image_names=names), 'local' in self.store.fields)
     return save_vectors(found, path)

@@ -135,6 +135,7 @@ def _begin(run:Run, found:Claim, words:dict|None, start:dict|None):
     if words: write_json(run.folder/'words.json', words)
     if start: write_json(run.folder/'start.json', start)
 
+# %% ../../nbs/reference/77_training.ipynb #db3fb771
 def _began(run:Run, taken:Fit, split:str, progress:bool)->dict:
     "What a run keeps of the one that it starts from"
     if progress: print(plain_text(taken), file=sys.stderr)

@@ -32,10 +32,11 @@ def placed(
     recipe:Recipe, # Its `train.start` may be a path as seen from the working directory
     out:Path, # The run folder
     resume:bool, # Does it go on with a run that is there?
-)->Recipe: # With a `train.start` that holds anywhere; that of the run which goes on, if none was said
+)->Recipe: # With a `train.start` that holds anywhere; of the run which goes on, if none was said
     "A recipe with the place of the run to start from"
     start,file = recipe.train.start,out/'recipe.toml'
-    if start is None and resume and file.is_file(): start = load_recipe(file, beside=False).train.start
+    if start is None and resume and file.is_file():
+        start = load_recipe(file, beside=False).train.start
     elif start is not None and not start.startswith('hf:'):
         start = str(Path(start).expanduser().absolute())
     return recipe.model_copy(
@@ -86,7 +87,7 @@ class Fit:
         said += [f'not {k}: {tuple(old)} there, {tuple(new)} here'
             for k,(old,new) in self.other.items()]
         if self.missing: said.append(f'not there: {", ".join(self.missing)}')
-        if self.features: said.append(f'but it learned on other features, {", ".join(self.features)}')
+        if self.features: said.append(f'it learned on other features, {", ".join(self.features)}')
         return '; '.join(said)
 
 def _learned(model:RetrievalModel)->dict[str,Tensor]:

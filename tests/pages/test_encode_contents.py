@@ -63,11 +63,12 @@ def test_read_once():
 def test_not_remembered():
     with tempfile.TemporaryDirectory() as d:
         file = Path(d)/'a.bin'
-        for text in (b'one', b'two', b'six'): # Changed within a moment, at an equal time
+        for text in (b'one', b'two', b'six'): # Within a moment, at an equal time
             file.write_bytes(text)
             os.utime(file, ns=(time_ns(), 10**18))
-            with mock.patch('itr_nb.encode.contents._stands', lambda p: (3, *[10**18]*3)):
-                with mock.patch('itr_nb.encode.contents.time_ns', lambda: 10**18+1):
+            here = 'itr_nb.encode.contents'
+            with mock.patch(f'{here}._stands', lambda p: (3, *[10**18]*3)):
+                with mock.patch(f'{here}.time_ns', lambda: 10**18+1):
                     test_eq(file_digests([file], d), [file_hash(file)])
         (Path(d)/'contents.sqlite').write_bytes(b'no table'*200)
         test_eq(file_digests([file], d), [file_hash(file)])

@@ -73,7 +73,8 @@ def test_there_and_back():
                 test_eq(place, 'hf:ann/photos')
                 with offline(): again = Run.load(place)
             test_eq([name for name,_ in hub.asked], ['ann/photos']*2)
-            test_eq([hub.asked[0][1][k] for k in ('token', 'private')], ['secret', True])
+            made = hub.asked[0][1]
+            test_eq((made['token'], made['private']), ('secret', True))
             words = ['a large red circle', 'blue']
             test_eq(again.encode(words), run.encode(words))
             test_eq(again.report.table, run.report.table)

@@ -60,7 +60,8 @@ def test_encode():
 def test_similarity():
     with tempfile.TemporaryDirectory() as d:
         run = tiny_run(d)
-        texts,files = ['red', 'a green square'],sorted((Path(d)/'data').glob('*.png'))[:3]
+        texts = ['red', 'a green square']
+        files = sorted((Path(d)/'data').glob('*.png'))[:3]
         want = run.model.score(
             run.states_of(images=[open_image(f) for f in files]), run.states_of(texts))
         test_close(run.similarity(files, texts), want, eps=1e-5)
@@ -83,7 +84,8 @@ def test_refused():
         with expect_fail(FileNotFoundError, 'gone.png'): run.encode([Path('gone.png')])
         with expect_fail(ArgumentError, 'batch_size'): run.encode(['a'], batch_size=0)
         for bad in (torch.ones(2, 3), torch.ones(run.model.width), np.ones((1, 3))):
-            with expect_fail(ArgumentError, f'b: expected vectors (n {run.model.width})'):
+            said = f'b: expected vectors (n {run.model.width})'
+            with expect_fail(ArgumentError, said):
                 run.similarity(['red'], bad)
         with expect_fail(ArgumentError, 'b: expected at least'):
             run.similarity(['red'], [])
@@ -94,7 +96,8 @@ def test_words_and_regions():
     with tempfile.TemporaryDirectory() as d:
         run = tiny_run(
             d, 'run', 'saf-photos', **{'model.sim_dim':8, 'image.size':64})
-        texts,files = ['red', 'a green square'],sorted((Path(d)/'data').glob('*.png'))[:3]
+        texts = ['red', 'a green square']
+        files = sorted((Path(d)/'data').glob('*.png'))[:3]
         want = run.model.score(
             run.states_of(images=[open_image(f) for f in files]), run.states_of(texts))
         test_close(run.similarity(texts, files), want.T, eps=1e-4)

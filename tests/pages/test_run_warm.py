@@ -73,7 +73,8 @@ def test_words_go_by_their_name():
         for w,i in run.inputs.vocab.ids.items():
             there = w in old_ids
             shared += there
-            test_eq(begun[embed][i], theirs[embed][old_ids[w]] if there else drawn[embed][i])
+            want = theirs[embed][old_ids[w]] if there else drawn[embed][i]
+            test_eq(begun[embed][i], want)
         assert 0<shared<len(run.inputs.vocab)
         others = [k for k in _learned(run.model) if k!=embed]
         for k in others: test_eq(begun[k], theirs[k])
@@ -132,7 +133,8 @@ def test_refused_starts():
             with expect_fail(ArgumentError, said):
                 r = load_recipe(recipe, {'train.start':str(old.folder)})
                 train(r, data, f'{d}/new', progress=False)
-        with expect_fail(FileNotFoundError, 'none'): go(data, 'new', train_start=f'{d}/none')
+        with expect_fail(FileNotFoundError, 'none'):
+            go(data, 'new', train_start=f'{d}/none')
         far = features_in(f'{d}/far', 'says', width=9)
         with expect_fail(ArgumentError, 'a run of which a weight fits'):
             go(far, 'new', train_start=str(old.folder), model_dim=5, model_word_dim=3)

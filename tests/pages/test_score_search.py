@@ -178,7 +178,8 @@ def test_files_of_others():
         for side in ('texts', 'glob'):
             with expect_fail(ArgumentError, 'holds, images'):
                 Index.load(path, side=side)
-        with expect_fail(ArgumentError, '.safetensors'): Index(images).save(f'{d}/v.npy')
+        with expect_fail(ArgumentError, '.safetensors'):
+            Index(images).save(f'{d}/v.npy')
 
 def test_faiss():
     x,q = images_of(vectors_of(50, 1)),texts_of(torch.eye(8).double())
