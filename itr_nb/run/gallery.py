@@ -129,6 +129,7 @@ def _about(run:Run, p:CaptionPairs, made_by:str)->dict:
 def keep_gallery(
     run:Run, # Trained, with its data
     progress:bool=False, # Show a bar
+    most:int=_MOST, # Bytes that it may take
 )->str: # Why nothing is kept; empty where it is
     "Write what a run keeps of its data into its folder"
     if not run.recipe.train.gallery: return 'the recipe says train.gallery = false'
@@ -137,7 +138,7 @@ def keep_gallery(
         p = run.pictures[s]
         made = encode_split(run.model, run.data, s, parts=parts)
         x = Vectors(*made, _about(run, p, made_by), parts)
-        if not n and (size := _bytes_of(x, run.pictures))>_MOST:
+        if not n and (size := _bytes_of(x, run.pictures))>most:
             return f'states and thumbnails would take {size/2**20:,.0f} MiB'
         save_vectors(x, run.folder/_FOLDER/f'{s}.safetensors')
         if holds_pictures(run.pictures):

@@ -33,12 +33,14 @@ def test_file_content():
     two.putpalette([0,0,255])
     test_ne(content_of([one]), content_of([two]))
 
-def later(): return mock.patch('itr_nb.encode.contents.time_ns', lambda: 2**62)
+def inside(): return file_digests.__globals__
+
+def later(): return mock.patch.dict(inside(), time_ns=lambda: 2**62)
 
 def opened(files, home):
     "How many files are read, and what they are said to be"
     read = mock.Mock(side_effect=file_hash)
-    with later(), mock.patch('itr_nb.encode.contents.file_hash', read):
+    with later(), mock.patch.dict(inside(), file_hash=read):
         found = file_digests(files, home)
     test_eq(found, [file_hash(f) for f in files])
     return read.call_count
@@ -66,9 +68,8 @@ def test_not_remembered():
         for text in (b'one', b'two', b'six'): # Within a moment, at an equal time
             file.write_bytes(text)
             os.utime(file, ns=(time_ns(), 10**18))
-            here = 'itr_nb.encode.contents'
-            with mock.patch(f'{here}._stands', lambda p: (3, *[10**18]*3)):
-                with mock.patch(f'{here}.time_ns', lambda: 10**18+1):
-                    test_eq(file_digests([file], d), [file_hash(file)])
+            stands = dict(_stands=lambda p: (3, *[10**18]*3), time_ns=lambda: 10**18+1)
+            with mock.patch.dict(inside(), stands):
+                test_eq(file_digests([file], d), [file_hash(file)])
         (Path(d)/'contents.sqlite').write_bytes(b'no table'*200)
         test_eq(file_digests([file], d), [file_hash(file)])

@@ -101,8 +101,7 @@ def test_not_kept():
         shutil.rmtree(f'{d}/run/gallery')
         run = Run.load(f'{d}/run', home)
         test_eq(answers(run), answers(run, spec=run.spec))
-        with mock.patch('itr_nb.run.gallery._MOST', 1000):
-            assert 'states and thumbnails would take' in keep_gallery(run)
+        assert 'states and thumbnails would take' in keep_gallery(run, most=1000)
         run.recipe.train.gallery = False
         assert 'train.gallery = false' in keep_gallery(run)
         assert not (run.folder/'gallery').exists()
