@@ -108,7 +108,7 @@ class Gallery:
 # %% ../../nbs/reference/67_gallery.ipynb #344a656b
 _FOLDER = 'gallery'
 _MOST = 2**28 # Bytes that a run keeps of its data
-_A_THUMBNAIL = 12_000 # Bytes, about
+_A_THUMBNAIL = 20_000 # Bytes, about
 
 def _bytes_of(x:Vectors, splits:Splits)->int:
     "What all splits take, about, seen by the vectors of one"

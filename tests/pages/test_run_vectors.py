@@ -91,6 +91,8 @@ def test_refused():
             run.similarity(['red'], [])
         run.inputs.images.kind = 'features'
         with expect_fail(ArgumentError, 'one that reads pictures'): run.encode([im])
+        run.inputs.images.kind,run.recipe.image.regions = 'frozen',True
+        with expect_fail(ArgumentError, 'whole pictures'): run.encode([im])
 
 def test_words_and_regions():
     with tempfile.TemporaryDirectory() as d:
