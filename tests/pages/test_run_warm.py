@@ -130,8 +130,9 @@ def test_refused_starts():
         old = go(data, 'old')
         for recipe,said in (('imc-photos', 'a run of a imcnet'),
             ('linear-photos', 'solved for and not trained')):
+            r = load_recipe(recipe, {'train.start':str(old.folder)})
+            with expect_fail(ArgumentError, said): Start(r)
             with expect_fail(ArgumentError, said):
-                r = load_recipe(recipe, {'train.start':str(old.folder)})
                 train(r, data, f'{d}/new', progress=False)
         with expect_fail(FileNotFoundError, 'none'):
             go(data, 'new', train_start=f'{d}/none')
