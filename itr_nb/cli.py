@@ -74,6 +74,9 @@ def _how_of(columns:str, skip_bad:float, captions:int|None=None)->dict:
     said = dict(columns=named or None, skip_bad=skip_bad or None, captions=captions)
     return {k:v for k,v in said.items() if v is not None}
 
+_FROM = ('A run to begin with, or hf:USER/NAME: its weights are taken over as far as name and '
+    'shape are the same, and what does not fit is said.')
+
 @app.command()
 def train(
     recipe:Annotated[str, typer.Argument(help=_RECIPE)],
@@ -81,6 +84,7 @@ def train(
     images:Images=None,
     out:Annotated[Path, place('--out', help='Run folder to write; runs/RECIPE by default.')]=None,
     set:Sets=[],
+    start:Annotated[str, option('--from', parser=given, metavar='RUN', help=_FROM)]=None,
     resume:Annotated[
         bool, option('--resume', help='Go on where an interrupted run stopped.')]=False,
     overwrite:Annotated[bool, option('--overwrite',
@@ -96,7 +100,7 @@ def train(
 ):
     "Train a recipe on a data set; leaves a run folder and prints its table."
     from itr_nb.recipe import load_recipe
-    changes = changes_of(set)
+    changes = changes_of(set)|({} if start is None else {'train.start':start})
     r = load_recipe(recipe, changes)
     from itr_nb import run as runs
     from itr_nb.files import plain_name
@@ -123,12 +127,17 @@ def _say_run(run, as_json:bool):
 def _say_plan(name:str, recipe, changes:dict, data:str, images:str|None, how:dict, as_json:bool):
     from itr_nb.build import check_recipe,origins,plan
     from itr_nb.run.training import splits_for
+    from itr_nb.run.warm import planned_start
     check_recipe(recipe)
-    values,planned = origins(name, changes),plan(recipe, splits_for(recipe, data, images, **how))
-    if as_json: return say_json(dict(values=values, plan=vars(planned)))
+    splits = splits_for(recipe, data, images, **how)
+    values,planned = origins(name, changes),plan(recipe, splits)
+    start = planned_start(recipe, splits, planned.facts) if recipe.train.start else None
+    if as_json: return say_json(
+        dict(values=values, plan=vars(planned)|({} if start is None else dict(start=vars(start)))))
     width = max(len(k) for k,_,_ in values)
     for key,value,source in values: show(f'{key:{width}}  {json.dumps(value)}  ({source})')
     show(f'\n{planned}')
+    if start is not None: show(str(start))
 
 # %% ../nbs/reference/79_cli.ipynb #9967570f
 _RUNS = ('A folder that `itr train` wrote; of several the scores are averaged, as SGRAF does with '
@@ -186,16 +195,29 @@ def _one_modality(run:list[Path], data:str)->tuple[dict,str]:
     return numbers,markdown_table([['', name], *([k, cell(v)] for k,v in numbers.items())])
 
 # %% ../nbs/reference/79_cli.ipynb #ffcb814a
+_SEARCHED = 'A folder that `itr train` wrote, or an index that `itr index` made.'
 _TEACHER = ("In place of RUN: image=NAME and text=NAME, as in a recipe's \\[teacher] table; "
         'image=FP16-ViT-B-32.pt is Unicom by its weights file. Fills the cache that training '
         'reads, and '
     'goes on where it was stopped; a file besides if --out is given. May be repeated.')
 
+_VECTORS = 'The file to write: .safetensors for all in one, .npy for a file an array.'
+
+def _vectors(run:Path, out:Path, data, images, split:str, force:bool)->list[Path]:
+    "Write the vectors of a run's split, or of all pictures of an index"
+    from itr_nb import run as runs
+    from itr_nb.run.index import is_index
+    if not is_index(run):
+        return runs.Run.load(run).save_vectors(out, data, images, split or 'test', force)
+    for name,given in {'--data':data, '--images':images, '--split':split}.items():
+        if given: raise typer.BadParameter(f'not for {run}', param_hint=name)
+    return runs.Index.load(run).save_vectors(out, force)
+
 @app.command()
 def encode(
     run:Annotated[
-        Path, argument('[RUN]', help='A folder that `itr train` wrote.')]=None,
-    out:Annotated[Path, place('--out', help='The safetensors file to write.')]=None,
+        Path, argument('[RUN]', help=_SEARCHED)]=None,
+    out:Annotated[Path, place('--out', help=_VECTORS)]=None,
     teacher:Annotated[list[str], option('--teacher', help=_TEACHER)]=[],
     data:_Data=None, # The run's own data by default
     images:Images=None,
@@ -205,17 +227,17 @@ def encode(
 ):
     """Write the vectors of a split: `images` (n d) and `texts` (m d), `images_own` and
     `texts_own` of a model with heads for one modality, with names and captions in the file's
-    metadata. Or, with --teacher, extract the features of frozen teachers for soft labels."""
+    metadata; of an index, those of all its pictures. Or, with --teacher, extract the features of
+    frozen teachers for soft labels."""
     if (run is None)==(not teacher):
         raise typer.BadParameter('give RUN or --teacher KEY=VALUE, one of the two')
     if out is None if run else not data:
         raise typer.BadParameter('--out is needed' if run else '--data is needed')
-    from itr_nb import run as runs
     if run:
-        file = runs.Run.load(run).encode(out, data, images, split or 'test', force)
-        return show(str(file))
+        for file in _vectors(run, out, data, images, split, force): show(str(file))
+        return
     if out:
-        from itr_nb.run.ask import holds_teachers
+        from itr_nb.run.vectors import holds_teachers
         from itr_nb.run.folder import may_write
         may_write(out, holds_teachers, force)
     from itr_nb.data import open_data
@@ -227,7 +249,6 @@ def encode(
         show(f'{name}: {len(rows):,} rows of width {len(rows[0]):,}, {pairs.name} {pairs.split}')
 
 # %% ../nbs/reference/79_cli.ipynb #03b26a45
-_SEARCHED = 'A folder that `itr train` wrote, or an index that `itr index` made.'
 _PICTURE = 'Look for captions of this picture instead; in an index, for pictures like it.'
 _INSIDE = 'Of an index: only pictures in this folder of it, such as holidays/2024.'
 _SHORTLIST = ('Of an index by a model that scores pairs: score so many pictures, those that are '

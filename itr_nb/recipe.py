@@ -65,6 +65,8 @@ class _TrainTable(Table):
     workers:int = Field(0, ge=0) # Processes that open pictures
     twins:bool = False # Both of known twins in one batch?
     equals:bool = False # Equal captions and equal pictures as positives of each other?
+    start:str|None = None # A run whose weights it begins with
+    gallery:bool = True # Does the run keep states and thumbnails of its data?
     seed:int = Field(0, ge=0)
 
 # %% ../nbs/reference/71_recipe.ipynb #c960d0e8

@@ -8,7 +8,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/features.html.md"""
 __all__ = ['key_of', 'CachedRows', 'ahead', 'extract', 'extract_text', 'featurize']
 
 # %% ../../nbs/reference/31_features.ipynb #8424081f
-import errno,hashlib,json,os,zlib
+import errno,json,os,zlib
 from collections import deque
 from collections.abc import Callable,Iterator,Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,30 +24,10 @@ from tqdm import tqdm
 
 from ..core import ArgumentError,atomic_path,cache_home,parsed,read_json
 from ..files import plain_name,sweep
-from ..data.pairs import fingerprint_of,ImageFiles,Splits,Take
+from ..data.pairs import fingerprint_of,Splits,Take
+from .contents import content_of
 from .reading import warn_of
 from .views import image_at
-
-# %% ../../nbs/reference/31_features.ipynb #208022cb
-def _image_files(images:Sequence)->list[str]|None:
-    "One path an image of a split; None if they are not read from files"
-    if isinstance(images, ImageFiles): return images.paths
-    inner = _image_files(images.seq) if isinstance(images, Take) else None
-    return None if inner is None else [inner[i] for i in images.rows]
-
-def _digest_of(image:str|Path|Image.Image)->str:
-    "SHA-256 of the bytes of a file, or of the pixels, palette and size of an image in memory"
-    if not isinstance(image, Image.Image):
-        with open(image, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
-    clear = image.info.get('transparency')
-    return fingerprint_of(image.mode, image.size, image.getpalette(), clear, np.asarray(image))
-
-def _content_of(images:Sequence)->str:
-    "SHA-256 of the bytes of all files, else the images' `fingerprint()`, else of every pixel"
-    if (files := _image_files(images)) is not None:
-        return fingerprint_of([_digest_of(f) for f in files])
-    if hasattr(images, 'fingerprint'): return images.fingerprint()
-    return fingerprint_of([_digest_of(images[i]) for i in range(len(images))])
 
 # %% ../../nbs/reference/31_features.ipynb #25659cda
 def _shard_bytes(rows:Sequence[np.ndarray], key:str, k:int)->bytes:
@@ -286,10 +266,10 @@ def _views_of(image, boxes, name:str)->list[Image.Image]:
 # %% ../../nbs/reference/31_features.ipynb #930c70ae
 def _device(device:str|None)->str: return device or ('cuda' if torch.cuda.is_available() else 'cpu')
 
-def _data_key(images:Sequence, boxes:Sequence|None)->str:
+def _data_key(images:Sequence, boxes:Sequence|None, home)->str:
     "A hash of images, and of the boxes that are cut out of them"
-    if boxes is None: return _content_of(images)
-    return fingerprint_of(_content_of(images), [np.asarray(b, float).tolist() for b in boxes])
+    if boxes is None: return content_of(images, home)
+    return fingerprint_of(content_of(images, home), [np.asarray(b, float).tolist() for b in boxes])
 
 def extract(
     images:Sequence, # PIL images, opened when asked for
@@ -327,7 +307,7 @@ def extract(
             each = np.split(out, np.cumsum(counts)[:-1])
             yield [x.reshape(-1, x.shape[-1]) for x in each]
     folder,manifest = _open_cache(
-        home, name, shard, model=image_model.fingerprint, data=_data_key(images, boxes),
+        home, name, shard, model=image_model.fingerprint, data=_data_key(images, boxes, home),
         items=n, dim=image_model.dim, dtype='float16' if half else 'float32')
     return _fill_cache(
         folder, manifest, encode, name_of, batch_size,

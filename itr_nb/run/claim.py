@@ -22,9 +22,10 @@ from ..train.state import newest_checkpoint
 # Besides what the manifest lists
 _WRITES = (
     *HASHED, MANIFEST, 'environment.json', 'metrics.jsonl', 'report.before.json', 'sheet.png',
-    'card.html', 'show.html', 'checkpoints/step-*.safetensors', 'tensorboard/events*')
+    'card.html', 'show.html', 'checkpoints/step-*.safetensors', 'tensorboard/events*',
+    'gallery/*.safetensors', 'gallery/*.zip')
 _BEGINNING = {'vocab.json', 'inputs.json', 'inputs', 'data.json', 'environment.json',
-    'words.json', 'model', 'model/config.json'}
+    'words.json', 'start.json', 'model', 'model/config.json'}
 
 def is_run(folder:Path)->bool:
     "Did training make this folder?"
@@ -47,12 +48,13 @@ def _remove_run(folder:Path):
     "Remove what training wrote, and the folders that are empty then"
     _sweep_run(folder)
     for p in _written(folder): p.unlink()
-    for p in (*(folder/n for n in ('model', 'checkpoints', 'tensorboard', 'inputs')), folder):
+    made = 'model', 'checkpoints', 'tensorboard', 'inputs', 'gallery'
+    for p in (*(folder/n for n in made), folder):
         if p.is_dir() and not any(p.iterdir()): p.rmdir()
 
 def _sweep_run(folder:Path):
     "Remove what killed writers left in a run folder"
-    for d in (folder, *(folder/n for n in ('model', 'checkpoints', 'inputs'))):
+    for d in (folder, *(folder/n for n in ('model', 'checkpoints', 'inputs', 'gallery'))):
         if not d.is_dir(): continue
         sweep(d)
         for p in d.glob('.*'):
@@ -105,7 +107,8 @@ class Claim:
 
 def decides(recipe:Recipe)->Recipe:
     "A recipe without what does not change a result"
-    return recipe.model_copy(update=dict(name='', about='', source={}, data=''))
+    train = recipe.train.model_copy(update=dict(gallery=True))
+    return recipe.model_copy(update=dict(name='', about='', source={}, data='', train=train))
 
 def _follows(folder:Path, recipe:Recipe)->str:
     "What going on with `recipe` means; `ArgumentError` where the run has another"

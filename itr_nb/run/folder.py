@@ -9,7 +9,7 @@ __all__ = ['MANIFEST', 'HASHED', 'ENOUGH', 'environment', 'write_json', 'check_m
            'may_write', 'read_record', 'changed_splits']
 
 # %% ../../nbs/reference/74_run_folder.ipynb #36517bfd
-import hashlib,json,platform,warnings
+import hashlib,json,os,platform,warnings
 from collections.abc import Callable
 from dataclasses import dataclass,field,replace
 from functools import cached_property
@@ -24,11 +24,12 @@ from ..core import ArgumentError,atomic_path,read_json
 from ..data.batches import RetrievalData
 from ..data.doors import open_data
 from ..data.pairs import fingerprint_of,ImageFiles,sample_of,Splits,Take
-from ..files import as_path,file_hash,kind_of_file,said_of
+from ..files import file_hash,kind_of_file,said_of
 from ..inputs import Inputs
 from ..judge.report import ReportTable,report_table
 from ..model import RetrievalModel,load_model
 from ..recipe import Recipe,load_recipe,save_recipe
+from .fetch import run_folder
 
 # %% ../../nbs/reference/74_run_folder.ipynb #c234b286
 def environment()->dict[str,str]:
@@ -55,8 +56,8 @@ def write_json(
 
 # %% ../../nbs/reference/74_run_folder.ipynb #f3000002
 MANIFEST = 'manifest.json'
-HASHED = ('recipe.toml', 'data.json', 'inputs.json', 'vocab.json', 'words.json', 'report.json',
-    'model/config.json', 'model/model.safetensors')
+HASHED = ('recipe.toml', 'data.json', 'inputs.json', 'vocab.json', 'words.json', 'start.json',
+    'report.json', 'model/config.json', 'model/model.safetensors')
 
 def check_manifest(
     folder:Path, # Of a run
@@ -106,6 +107,23 @@ def with_val(
     val.extra['held_out'] = True
     return splits|dict(train=train.subset(np.flatnonzero(~held)), val=val)
 
+# %% ../../nbs/reference/74_run_folder.ipynb #7a5cac28
+def _beside(folder:Path, place:str|None)->str|None:
+    "The way from a run to its data; None where they are no file and no folder"
+    if place is None: return None
+    path = Path(place.removeprefix('hf:')).expanduser()
+    if not path.exists(): return None
+    return os.path.relpath(os.path.realpath(path), os.path.realpath(folder))
+
+def _found_at(folder:Path, place:str|None, beside:str|None)->str|None:
+    "Where data are now: an absolute path where it was, another as seen from the run"
+    if place is None or beside is None: return place
+    hub = 'hf:' if place.startswith('hf:') else ''
+    path = Path(place.removeprefix('hf:')).expanduser()
+    there = os.path.normpath(os.path.join(os.path.realpath(folder), beside))
+    stays = path.is_absolute() and path.exists()
+    return place if stays or not os.path.exists(there) else hub+there
+
 # %% ../../nbs/reference/74_run_folder.ipynb #c6daf4a8
 @dataclass
 class Run:
@@ -121,11 +139,11 @@ class Run:
 
     @classmethod
     def load(cls,
-        folder:str|Path, # A folder that `train` left
+        folder:str|Path, # A folder that `train` left, or 'hf:user/name'
         home:Path|None=None, # Feature cache
     )->'Run':
         "Open a run folder; the error names a file that is missing, damaged or edited"
-        folder = as_path(folder, 'folder')
+        folder = run_folder(folder)
         where = read_record(folder)
         check_manifest(folder)
         recipe = load_recipe(folder/'recipe.toml', beside=False)
@@ -140,7 +158,9 @@ class Run:
     def pictures(self)->Splits:
         "The run's own data as they lie there, divided as in training"
         record = read_record(self.folder)
-        splits = open_data(self.spec, self.images, lot=record.get('lot'), **self.how)
+        beside = record.get('beside') or [None, None]
+        places = [_found_at(self.folder, *x) for x in zip((self.spec, self.images), beside)]
+        splits = open_data(*places, lot=record.get('lot'), **self.how)
         if 'val' in record['splits']: splits = with_val(splits)
         if changed := changed_splits(record, splits):
             warnings.warn(
@@ -166,7 +186,7 @@ class Run:
         return self.inputs.prepare(splits, self.recipe.train, self.home)
 
 # %% ../../nbs/reference/74_run_folder.ipynb #f3000003
-_LATER = 'words.json', 'report.json', 'model/model.safetensors'
+_LATER = 'words.json', 'start.json', 'report.json', 'model/model.safetensors'
 
 @patch
 def describe(self:Run, folder:Path|None=None): # The run's own if not given
@@ -182,6 +202,7 @@ def describe(self:Run, folder:Path|None=None): # The run's own if not given
     faults = [p.extra['skipped'] for p in self.pictures.values() if 'skipped' in p.extra]
     write_json(folder/'data.json', dict(
         data=self.spec, images=self.images, how=self.how, splits=splits, lot=lot or None,
+        beside=[_beside(folder, x) for x in (self.spec, self.images)],
         skipped=faults[0] if faults else {}))
     write_json(folder/'environment.json', environment())
     write_json(folder/'model'/'config.json', self.model.config)
@@ -209,7 +230,7 @@ def read_record(
     if kind_of_file(folder/'data.json')=='nothing':
         raise FileNotFoundError(f"{folder/'data.json'}: not there; is {folder} a run folder?")
     where = read_json(folder/'data.json', dict)
-    kinds = dict(data=str, images=str|None, how=dict, splits=dict, lot=dict|None)
+    kinds = dict(data=str, images=str|None, how=dict, splits=dict, lot=dict|None, beside=list|None)
     for key,kind in kinds.items():
         if not isinstance(where.setdefault(key, {} if kind is dict else None), kind):
             raise ArgumentError(f"{folder/'data.json'} {key}", str(kind), where[key])

@@ -30,7 +30,9 @@ from .ask import Hit,Hits
 from .folder import Run,write_json
 from .scan import Changes,update
 from .store import Place,Store
+from .vectors import check_pictures,may_write_vectors
 from ..score.search import best,nearest
+from ..score.vectors import save_vectors,Vectors
 
 # %% ../../nbs/reference/93_index.ipynb #e08ea736
 _ABOUT = 'index.json'
@@ -78,14 +80,6 @@ def _check_model(about:dict, run:Run, folder:Path, images:bool=False):
         raise ArgumentError(str(folder), need, f'another, of {run.folder}')
     if images and run.inputs.images.fingerprint!=about['images']:
         raise ArgumentError(str(folder), need, 'another image encoder under the same name')
-
-def _check_run(run:Run):
-    "Refuse a run that cannot read a picture by itself"
-    if run.inputs.images.kind=='features':
-        raise ArgumentError('run', 'one that reads pictures', f'{run.folder}, of features')
-    if run.recipe.image.regions:
-        need = 'one that reads whole pictures; these come without boxes'
-        raise ArgumentError('run', need, f'{run.recipe.name}, which reads boxes')
 
 # %% ../../nbs/reference/93_index.ipynb #3560fae7
 class Index:
@@ -191,7 +185,7 @@ def build(cls:Index,
     `ArgumentError` for another model's index, for a folder that holds something else, while
     another process writes there, and where a drive seems not to be mounted"""
     run = run if isinstance(run, Run) else Run.load(run)
-    _check_run(run)
+    check_pictures(run)
     listings = _opened([folders] if isinstance(folders, (str, Path)) else folders)
     first = Path(listings[0].real)
     out = Path(out) if out is not None else first.with_name(f'{first.name}.index')
@@ -353,3 +347,24 @@ def like(self:Index,
         keep = [i for i,p in enumerate(at) if p!=place][:k]
         scored = s[keep],[at[i] for i in keep]
         return self._answer(scored, how, f'Like {names[0][1]}', inside, parts)
+
+# %% ../../nbs/reference/93_index.ipynb #9df3dc39
+@patch
+def save_vectors(self:Index,
+    path:str|Path, # Ends in .safetensors, or in .npy for the vectors alone
+    force:bool=False, # Replace a file that holds something else?
+)->list[Path]: # The files
+    """Write the vectors of all pictures, as `itr encode` writes those of a split; of a model that
+    compares regions with words these too, in a .safetensors file"""
+    may_write_vectors(path, ('images',), force)
+    with self.store.reading() as parts:
+        if not parts: raise ArgumentError('index', 'at least one picture', str(self.folder))
+        names,kept = [],[]
+        for n,states in parts.items():
+            files = [self.store.names_at((n, at)) for at in range(len(states))]
+            rows = [at for at,f in enumerate(files) if f]
+            kept.append(states[torch.tensor(rows, dtype=torch.long)])
+            names += [os.path.join(*files[at][0]) for at in rows]
+        found = Vectors(
+            ImageStates.cat(kept), None, dict(image_names=names), 'local' in self.store.fields)
+    return save_vectors(found, path)

@@ -8,6 +8,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/showing.html.md"""
 __all__ = []
 
 # %% ../../nbs/reference/76_showing.ipynb #bf84854a
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,9 +16,12 @@ from fastcore.basics import patch
 
 from ..core import ArgumentError
 from ..data.batches import RetrievalData
+from ..data.pairs import Splits
 from ..inputs import holds_pictures
 from ..judge.report import encode_split,judging
+from .ask import found_in
 from .folder import may_write,Run
+from .gallery import live_gallery
 
 # %% ../../nbs/reference/76_showing.ipynb #e8d55685
 @patch
@@ -27,25 +31,30 @@ def sheet(self:Run,
     title:str|None=None, # Headline
     most:int=1000, # Images at most, from the start of the split
 )->Path: # `path`
-    """A contact sheet of queries with their five best answers, in both directions; refuses data
-    that hold features in place of pictures"""
+    """A contact sheet of queries with their five best answers, in both directions, from the run's
+    `gallery`; refuses data that hold features in place of pictures"""
     from itr_nb.show.sheet import rank_sheet
-    self.refuse_features()
-    whole = self.data.splits[split]
-    rows = range(min(most, len(whole.images)))
-    pictures,part = self.pictures[split].subset(rows),whole.subset(rows)
-    data = RetrievalData({split:part}, self.inputs.vocab, image_transform=self.inputs.images.views)
-    with judging(self.model): sims = self.model.score(*encode_split(self.model, data, split))
+    seen = self.gallery()
+    images,texts = seen.states(split)
+    self.refuse_features(seen.splits)
+    whole = seen.splits[split]
+    rows = list(range(min(most, len(whole.images))))
+    numbered = replace(whole, extra=whole.extra|dict(caption_row=list(range(len(whole)))))
+    shown = numbered.subset(rows)
+    asked = torch.tensor(shown.extra['caption_row'])
+    with judging(self.model): sims = self.model.score(images[rows], texts[asked])
     rank_sheet(
-        pictures.images, pictures.captions, sims, torch.as_tensor(pictures.image_of),
-        torch.as_tensor(pictures.image_id), path=path, credit=pictures.credit,
-        title=title or f'{self.recipe.name} on {pictures.name}, {split}')
+        shown.images, shown.captions, sims, torch.as_tensor(shown.image_of),
+        torch.as_tensor(shown.image_id), path=path, credit=shown.credit,
+        title=title or f'{self.recipe.name} on {shown.name}, {split}')
     return Path(path)
 
 @patch
-def refuse_features(self:Run):
+def refuse_features(self:Run,
+    splits:Splits, # Of the run
+):
     "`ArgumentError` where the data hold features in place of pictures"
-    if not holds_pictures(self.pictures):
+    if not holds_pictures(splits):
         raise ArgumentError('data', 'pictures', f'{self.spec}, which holds features')
 
 # %% ../../nbs/reference/76_showing.ipynb #e380166c
@@ -58,7 +67,7 @@ def explain(self:Run,
     """How a text and an image of the data get their score; refuses data that hold features in
     place of pictures"""
     from itr_nb.show.cards import HoverCard
-    self.refuse_features()
+    self.refuse_features(self.pictures)
     pairs,data = self.pictures[split],self.data.split(split).subset([row])
     views = self.inputs.images.views
     with judging(self.model):
@@ -90,7 +99,9 @@ def card(self:Run,
     if k<1: raise ArgumentError('k', 'at least 1 card', k)
     may_write(path, _is_page, force)
     pairs = self.data.split(split)
-    if query is not None: asked = [(query, h.row) for h in self.search(query, k, split)]
+    if query is not None:
+        seen = live_gallery(self, self.pictures, self.data)
+        asked = [(query, h.row) for h in found_in(self, seen, query, k, split)]
     else:
         lot = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(0))[:k].tolist()
         asked = [(pairs.captions[j], pairs.row_of_image_id[int(pairs.image_of[j])]) for j in lot]

@@ -9,6 +9,7 @@ __all__ = ['splits_for', 'train', 'train_once']
 
 # %% ../../nbs/reference/77_training.ipynb #2bb18535
 import contextlib,os,sys,warnings
+from dataclasses import asdict
 from pathlib import Path
 
 from ..build import build_learner,check_recipe,model_for,prepare
@@ -29,6 +30,8 @@ from .doctor import check_disk,quick
 from itr_nb.run.folder import (
     ENOUGH,Run,changed_splits,check_manifest,read_record,with_val,write_json,
 )
+from .gallery import keep_gallery
+from .warm import Fit,fit,placed,Start
 from itr_nb.train.callbacks import (
     BestSnapshotCB,CheckpointCB,OverfitAlarmCB,ProgressCB,TrackerCB,
 )
@@ -40,7 +43,7 @@ from ..train.processes import agreed,this_process
 def _paths_of(recipe:Recipe, spec, images)->list[str]:
     "What a run reads, and may never remove"
     text,image = recipe.text,recipe.image
-    named = spec,images,text.vectors,text.name,image.encoder,text.encoder
+    named = spec,images,recipe.train.start,text.vectors,text.name,image.encoder,text.encoder
     files = [f for t in recipe.more.values() for f in t.files()]
     paths = [str(x) for x in (*named, recipe.arguments.get('name_or_folder'), *files) if x]
     return [p.removeprefix('hf:') for p in paths]
@@ -102,6 +105,38 @@ def _opened(recipe, spec, images, how, found:Claim, home, bars, state)->Run:
     run.data,run.pictures = data,splits
     return run
 
+# %% ../../nbs/reference/77_training.ipynb #db3fb771
+def _began(run:Run, taken:Fit, split:str, progress:bool)->dict:
+    "What a run keeps of the one that it starts from"
+    if progress: print(plain_text(taken), file=sys.stderr)
+    return asdict(taken)|dict(metrics=evaluate(run.model, run.data, split, draws=0).metrics)
+
+def _finish(
+    run:Run, # Trained
+    untrained:Report, # Of its model before
+    split:str, # The split that both are judged on
+    progress:bool, # Show bars, and say what is not kept
+):
+    """Write the model, the report, what the run keeps of its data, the contact sheet, and hover
+    cards of a model that explains itself"""
+    save_model(run.model, run.folder/'model')
+    trained = evaluate(run.model, run.data, split)
+    rows = {'chance':trained.chance, 'untrained':untrained.metrics}
+    if run.recipe.train.start: rows['start'] = read_json(run.folder/'start.json')['metrics']
+    solved = closed_form(run.data) if run.recipe.train.epochs else None
+    if solved is not None: rows['closed form'] = evaluate(solved, run.data, split, draws=0).metrics
+    rows[run.recipe.name] = trained.metrics
+    write_json(
+        run.folder/'report.json',
+        dict(protocol=trained.protocol, intervals=trained.intervals, rows=rows,
+            equal=trained.equal))
+    if (why := keep_gallery(run, progress)) and progress:
+        print(f'the run keeps nothing of its data: {why}', file=sys.stderr)
+    if holds_pictures(run.pictures):
+        run.sheet(run.folder/'sheet.png', split)
+        run.card(run.folder/'card.html', split=split)
+    seal(run.folder)
+
 # %% ../../nbs/reference/77_training.ipynb #d5950086
 def _said(found:Claim, run:Run)->list[str]:
     "What the user should know before the first step"
@@ -136,7 +171,7 @@ def _callbacks(run:Run, progress:bool)->list:
         callbacks += [BestSnapshotCB(best), OverfitAlarmCB()]
     return callbacks
 
-def _begin(run:Run, found:Claim, words:dict|None):
+def _begin(run:Run, found:Claim, words:dict|None, start:dict|None):
     "Make the folder of a run that stands, or say anew what one is that goes on"
     report,file = run.folder/'report.json',run.folder/'recipe.toml'
     if found.begun and report.is_file():
@@ -144,28 +179,7 @@ def _begin(run:Run, found:Claim, words:dict|None):
             os.replace(report, run.folder/'report.before.json')
     stand(found, run.describe)
     if words: write_json(run.folder/'words.json', words)
-
-def _finish(
-    run:Run, # Trained
-    untrained:Report, # Of its model before
-    split:str, # The split that both are judged on
-):
-    """Write the model, the report, the contact sheet, and hover cards of a model that explains
-    itself"""
-    save_model(run.model, run.folder/'model')
-    trained = evaluate(run.model, run.data, split)
-    rows = {'chance':trained.chance, 'untrained':untrained.metrics}
-    solved = closed_form(run.data) if run.recipe.train.epochs else None
-    if solved is not None: rows['closed form'] = evaluate(solved, run.data, split, draws=0).metrics
-    rows[run.recipe.name] = trained.metrics
-    write_json(
-        run.folder/'report.json',
-        dict(protocol=trained.protocol, intervals=trained.intervals, rows=rows,
-            equal=trained.equal))
-    if holds_pictures(run.pictures):
-        run.sheet(run.folder/'sheet.png', split)
-        run.card(run.folder/'card.html', split=split)
-    seal(run.folder)
+    if start: write_json(run.folder/'start.json', start)
 
 # %% ../../nbs/reference/77_training.ipynb #5eed0201
 def _warn_last_epoch(run:Run):
@@ -192,6 +206,7 @@ def train(
     hover cards in `out`"""
     state = this_process()
     out = Path(os.path.realpath(out)) if Path(out).is_symlink() or not Path(out).name else Path(out)
+    recipe = placed(recipe, out, resume)
     check_recipe(recipe)
     with contextlib.ExitStack() as held:
         enter = lambda: held.enter_context(
@@ -199,6 +214,7 @@ def train(
         found = agreed(state, enter)
         bars = progress and state.is_main_process
         if found.begun: check_manifest(found.folder)
+        start = None if found.begun or recipe.train.start is None else Start(recipe)
         run = _opened(recipe, spec, images, how, found, home, bars, state)
         for line in _said(found, run) if bars else (): print(line, file=sys.stderr)
         agreed(state, lambda: check_rows(run.data, bars))
@@ -206,14 +222,16 @@ def train(
         words = _start_words(run, bars)
         judged = next(s for s in ('test', 'val', 'train') if s in run.pictures)
         untrained = evaluate(run.model, run.data, judged, draws=0)
+        taken = None if start is None else fit(start, run.model, run.inputs)
         run.model.solve(run.data)
+        began = None if taken is None else _began(run, taken, judged, bars)
         validate = validator(run.data) if 'val' in run.pictures else None
         if validate is None and recipe.train.epochs and state.is_main_process:
             _warn_last_epoch(run)
         learner = build_learner(recipe, run.model, run.data, validate, _callbacks(run, progress))
-        agreed(state, lambda: _begin(run, found, words))
+        agreed(state, lambda: _begin(run, found, words, began))
         if learner is not None: learner.fit(recipe.train.epochs, resume=found.checkpoint)
-        agreed(state, lambda: _finish(run, untrained, judged))
+        agreed(state, lambda: _finish(run, untrained, judged, bars))
         if found.folder!=out:
             agreed(state, lambda: put_in_place(out))
             run.folder = out
@@ -227,7 +245,7 @@ def train_once(
 )->Run:
     """The finished run of a recipe in a folder, or a new one, or an interrupted one to its end;
     raises `ArgumentError` if the folder holds another run"""
-    out = Path(out)
+    out,recipe = Path(out),placed(recipe, Path(out), False)
     if not (out/'report.json').exists():
         return train(recipe, spec, out, resume=is_run(out), **kw)
     same = decides(load_recipe(out/'recipe.toml', beside=False))==decides(recipe)

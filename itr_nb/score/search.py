@@ -8,7 +8,6 @@ Docs: https://itr-nb.github.io/itr_nb/reference/search.html.md"""
 __all__ = ['nearest', 'Hits', 'Index', 'best']
 
 # %% ../../nbs/reference/41_search.ipynb #db96bb9c
-import json
 from collections.abc import Callable,Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,14 +15,11 @@ from typing import NamedTuple
 import torch
 from fastcore.basics import patch
 from jaxtyping import Float,Int
-from safetensors import SafetensorError,safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from itr_nb.core import (
-    ArgumentError,atomic_path,check_finite,ImageStates,l2norm,parsed,States,TextStates,
-)
+from ..core import ArgumentError,check_finite,ImageStates,l2norm,States,TextStates
 from .all_pairs import all_pairs
+from .vectors import check_suffix,load_vectors,save_vectors,Vectors
 
 # %% ../../nbs/reference/41_search.ipynb #72c5cc50
 def _largest(scores:Float[Tensor, "q n"], k:int)->Int[Tensor, "q k"]:
@@ -184,33 +180,34 @@ def best(
     return hits.scores[0],hits.rows[0]
 
 # %% ../../nbs/reference/41_search.ipynb #8236d6eb
+_NAMES = dict(images='image_names', texts='captions') # Of each modality, in a file of vectors
+
 @patch
 def save(self:Index,
     path:str|Path, # A .safetensors file
 )->Path: # The file
-    "Write the index as one file, whole or not at all"
-    about = dict(format=1, kind=type(self.states).__name__, names=self.names)
-    found = {k:getattr(self.states, k) for k in ('glob', 'local', 'mask', 'own')}
-    x = {k:v.detach().cpu().contiguous().clone() for k,v in found.items() if v is not None}
-    with atomic_path(path) as tmp: save_file(x, tmp, {'itr_nb.index':json.dumps(about)})
-    return Path(path)
+    "Write the index as one file of vectors, whole or not at all"
+    if check_suffix(path)!='.safetensors':
+        raise ArgumentError('path', 'a name that ends in .safetensors', str(path))
+    side = 'images' if isinstance(self.states, ImageStates) else 'texts'
+    about = {} if self.names is None else {_NAMES[side]:self.names}
+    return save_vectors(Vectors(**{side:self.states}, about=about), path)[0]
 
 @patch(cls_method=True)
 def load(cls:Index,
-    path:str|Path, # A file that `save` wrote
+    path:str|Path, # A file that `save` or `itr encode` wrote
     score:Callable[[ImageStates,TextStates],Tensor]|None=None, # As for `Index`
+    side:str|None=None, # 'images' or 'texts'; what the file holds, images if it holds both
     **kw, # Other arguments of `Index`
 )->Index:
     "Read an index; `ArgumentError` for a file that is cut short or holds something else"
-    if not Path(path).is_file():
-        how = 'make one with Index(states).save(path) or `itr encode`'
-        raise FileNotFoundError(f'{path}: no index here; {how}')
-    try:
-        with safe_open(path, 'pt') as f:
-            about = parsed((f.metadata() or {})['itr_nb.index'], 'JSON', str(path))
-            states = dict(ImageStates=ImageStates, TextStates=TextStates)[about['kind']](
-                **{k:f.get_tensor(k) for k in f.keys()})
-    except (SafetensorError,KeyError) as e:
-        whole = 'a whole index file written by Index.save'
-        raise ArgumentError(str(path), whole, f'{type(e).__name__}: {e}') from e
-    return cls(states, score, names=about['names'], **kw)
+    found = load_vectors(path)
+    side = side or ('texts' if found.images is None else 'images')
+    states = getattr(found, side) if side in _NAMES else None
+    if states is None:
+        there = [s for s in _NAMES if getattr(found, s) is not None]
+        raise ArgumentError('side', f'one that {path} holds, {" or ".join(there)}', side)
+    if score is not None and not found.parts:
+        need = f'no score but the cosine: {path} holds no vectors of regions or words'
+        raise ArgumentError('score', need, getattr(score, '__name__', type(score).__name__))
+    return cls(states, score, names=found.about.get(_NAMES[side]), **kw)

@@ -192,7 +192,29 @@ def test_an_index_from_the_shell():
         test_eq(itr('search', d/'index', 'a', '--split', 'test')[0], 2)
         test_eq(itr('search', d/'run', 'a', '--inside', 'x')[0], 2)
         test_eq(itr('index', d/'run')[0], 2)
+        code,said = itr('encode', d/'index', '--out', d/'v.npy')
+        test_eq((code, said.split()), (0, [str(d/'v.npy'), str(d/'v.json')]))
+        test_eq(itr('encode', d/'index', '--out', d/'v.npy', '--split', 'test')[0], 2)
         test_eq(shell('index', d/'run', d/'none')[0], 1)
+
+def test_from_a_run():
+    with tempfile.TemporaryDirectory() as d:
+        cli_run(d)
+        start = str(Path(d)/'run')
+        asked = (
+            'train', 'dual-photos', '--data', Path(d)/'data', '--out', Path(d)/'new',
+            '--from', start, *(x for s in tiny() for x in ('--set', s)))
+        said = itr(*asked, '--dry-run')[1]
+        assert 'train.start' in said and f'starts from {start}' in said
+        found = json.loads(itr(*asked, '--dry-run', '--json')[1])
+        test_eq(found['plan']['start']['missing'], [])
+        assert not (Path(d)/'new').exists()
+        code,said = itr(*asked)
+        test_eq(code, 0)
+        assert 'start' in said.split()
+        test_eq(Run.load(Path(d)/'new').recipe.train.start, start)
+        code,said = shell('train', 'dual-photos', '--from', Path(d)/'none')
+        assert code==1 and 'none' in said
 
 def test_onednn():
     matmul = torch.backends.mkldnn.matmul

@@ -7,7 +7,7 @@ from itr_nb.run import Run,train
 from itr_nb.workshop.shapes import write_shapes
 import shutil
 from itr_nb.core import ArgumentError
-import hashlib,json,platform,warnings
+import hashlib,json,os,platform,warnings
 from collections.abc import Callable
 from dataclasses import dataclass,field,replace
 from functools import cached_property
@@ -19,11 +19,12 @@ from itr_nb.core import ArgumentError,atomic_path,read_json
 from itr_nb.data.batches import RetrievalData
 from itr_nb.data.doors import open_data
 from itr_nb.data.pairs import fingerprint_of,ImageFiles,sample_of,Splits,Take
-from itr_nb.files import as_path,file_hash,kind_of_file,said_of
+from itr_nb.files import file_hash,kind_of_file,said_of
 from itr_nb.inputs import Inputs
 from itr_nb.judge.report import ReportTable,report_table
 from itr_nb.model import RetrievalModel,load_model
 from itr_nb.recipe import Recipe,load_recipe,save_recipe
+from itr_nb.run.fetch import run_folder
 from contextlib import nullcontext
 from fastcore.test import *
 from itr_nb.data.pairs import CaptionPairs

@@ -27,11 +27,15 @@ from itr_nb.run.ask import Hit,Hits
 from itr_nb.run.folder import Run,write_json
 from itr_nb.run.scan import Changes,update
 from itr_nb.run.store import Place,Store
+from itr_nb.run.vectors import check_pictures,may_write_vectors
 from itr_nb.score.search import best,nearest
+from itr_nb.score.vectors import save_vectors,Vectors
 import shutil,tempfile
 from functools import cache
+import numpy as np
 from fastcore.test import *
 from itr_nb.run.training import train
+from itr_nb.score.vectors import load_vectors
 from itr_nb.workshop.shapes import draw_shape,write_shapes
 
 @cache
@@ -175,6 +179,27 @@ def test_several_folders():
             map(str, files_in(photos)+files_in(d/'second'))))
         index = Index.build(run, photos, d/'both', forget=True, progress=False)
         test_eq((len(index), index.changes.gone), (8, 0))
+
+def test_vectors_of_an_index():
+    with tempfile.TemporaryDirectory() as d:
+        d,run,photos = library(d)
+        shutil.copy(files_in(photos)[0], photos/'a copy.png')
+        index = Index.build(run, photos, progress=False)
+        file, = index.save_vectors(d/'v.safetensors')
+        found = load_vectors(file)
+        test_eq((len(found.images), found.parts), (12, False))
+        names = found.about['image_names']
+        want = run.encode([Path(n) for n in names])
+        test_close(found.images.glob, want, eps=1e-5)
+        array,said = index.save_vectors(d/'v.npy')
+        test_close(np.load(array), want.numpy(), eps=1e-5)
+        with expect_fail(ArgumentError, '--force'):
+            index.save_vectors(run.folder/'model'/'model.safetensors')
+        for p in files_in(photos): p.unlink()
+        (photos/'x.png').write_text('none')
+        (photos/'y.txt').write_text('none')
+        index.refresh(progress=False)
+        with expect_fail(ArgumentError, 'at least one'): index.save_vectors(file)
 
 def test_one_drive_of_two_is_not_mounted():
     with tempfile.TemporaryDirectory() as d:

@@ -5,13 +5,17 @@ from pathlib import Path
 from itr_nb.recipe import load_recipe
 from itr_nb.run import train
 from itr_nb.workshop.shapes import write_shapes
+from dataclasses import replace
 import torch
 from fastcore.basics import patch
 from itr_nb.core import ArgumentError
 from itr_nb.data.batches import RetrievalData
+from itr_nb.data.pairs import Splits
 from itr_nb.inputs import holds_pictures
 from itr_nb.judge.report import encode_split,judging
+from itr_nb.run.ask import found_in
 from itr_nb.run.folder import may_write,Run
+from itr_nb.run.gallery import live_gallery
 from fastcore.test import *
 from itr_nb.run import ask
 from itr_nb.run.training import train

@@ -2,6 +2,7 @@
 from itr_nb.run.training import *
 from itr_nb.run.training import _said
 import contextlib,os,sys,warnings
+from dataclasses import asdict
 from pathlib import Path
 from itr_nb.build import build_learner,check_recipe,model_for,prepare
 from itr_nb.core import ArgumentError,read_json
@@ -21,6 +22,8 @@ from itr_nb.run.doctor import check_disk,quick
 from itr_nb.run.folder import (
     ENOUGH,Run,changed_splits,check_manifest,read_record,with_val,write_json,
 )
+from itr_nb.run.gallery import keep_gallery
+from itr_nb.run.warm import Fit,fit,placed,Start
 from itr_nb.train.callbacks import (
     BestSnapshotCB,CheckpointCB,OverfitAlarmCB,ProgressCB,TrackerCB,
 )
@@ -419,7 +422,7 @@ def test_precomputed_regions():
         assert not (run.folder/'sheet.png').exists() and len(
             run.search('image 2', k=3))==3
         with expect_fail(ArgumentError, 'pictures'): run.sheet(Path(d)/'x.png')
-        saved = load_file(run.encode(Path(d)/'vectors.safetensors'))
+        saved = load_file(run.save_vectors(Path(d)/'vectors.safetensors')[0])
         test_eq(
             {k:tuple(x.shape) for k,x in saved.items()},
             dict(images=(6,24), texts=(30,24)))

@@ -4,21 +4,18 @@ from itr_nb.score.search import _products
 import torch
 from itr_nb.core import ImageStates,TextStates
 from itr_nb.score.search import Index
-import json
 from collections.abc import Callable,Sequence
 from pathlib import Path
 from typing import NamedTuple
 from fastcore.basics import patch
 from jaxtyping import Float,Int
-from safetensors import SafetensorError,safe_open
-from safetensors.torch import save_file
 from torch import Tensor
-from itr_nb.core import (
-    ArgumentError,atomic_path,check_finite,ImageStates,l2norm,parsed,States,TextStates,
-)
+from itr_nb.core import ArgumentError,check_finite,ImageStates,l2norm,States,TextStates
 from itr_nb.score.all_pairs import all_pairs
+from itr_nb.score.vectors import check_suffix,load_vectors,save_vectors,Vectors
 import importlib.util,os,tempfile
 from fastcore.test import *
+from safetensors.torch import save_file
 from itr_nb.score.cosine import cosine
 
 def states(kind, vectors):
@@ -172,8 +169,26 @@ def test_saved():
             with expect_fail(ArgumentError, contains='i.safetensors'): Index.load(path)
         save_file({'glob': torch.ones(2,2)}, path)
         with expect_fail(ArgumentError, contains='i.safetensors'): Index.load(path)
-        with expect_fail(FileNotFoundError, contains='itr encode'):
-            Index.load(f'{d}/none')
+        with expect_fail(FileNotFoundError, contains='none'): Index.load(f'{d}/none')
+
+def test_files_of_others():
+    images,texts = late_data()
+    with tempfile.TemporaryDirectory() as d:
+        path,about = f'{d}/v.safetensors',dict(image_names=[str(k) for k in range(60)])
+        save_vectors(Vectors(images, texts, about, parts=False), path)
+        got = Index.load(path)
+        test_eq(got.names, about['image_names'])
+        test_eq(got.search(texts, 3), Index(images).search(texts, 3))
+        back = Index.load(path, side='texts')
+        test_eq((back.names, type(back.states)), (None, TextStates))
+        test_eq(back.search(images, 3), Index(texts).search(images, 3))
+        with expect_fail(ArgumentError, 'no vectors of regions'): Index.load(path, late)
+        Index(images).save(path)
+        for side in ('texts', 'glob'):
+            with expect_fail(ArgumentError, 'holds, images'):
+                Index.load(path, side=side)
+        with expect_fail(ArgumentError, '.safetensors'):
+            Index(images).save(f'{d}/v.npy')
 
 def test_faiss():
     x,q = images_of(vectors_of(50, 1)),texts_of(torch.eye(8).double())
