@@ -56,8 +56,10 @@ def test_lines_search_as_the_run():
         said = ran(d/'out', more)
         *hits,loaded = said.splitlines()
         test_eq(loaded, 'set()')
-        some = run.pictures['test'].subset(range(12))
-        states = run.states_of(images=[some.images[i] for i in range(12)])
+        whole = run.pictures['test']
+        n = min(12, len(whole.images))
+        some = whole.subset(range(n))
+        states = run.states_of(images=[some.images[i] for i in range(n)])
         sims = run.model.score(states, run.states_of([asked]))[:,0].detach()
         best = sims.argsort(descending=True)[:5].tolist()
         test_eq(hits, [f'{sims[i]:.3f}  {some.image_names[i]}' for i in best])
