@@ -121,6 +121,8 @@ def test_resumed_without_the_other():
         rows = [read_json(r.folder/'report.json')['rows'] for r in (run, whole)]
         test_eq(*rows)
         test_eq(run.recipe.train.start, str(old.folder))
+        plain = load_recipe('dual-photos', changed())
+        test_eq(placed(plain, run.folder, True).train.start, str(old.folder))
         same = train_once(run.recipe, str(data), run.folder, home=Path(d)/'c')
         test_eq(same.folder, run.folder)
 
@@ -140,6 +142,8 @@ def test_refused_starts():
         with expect_fail(ArgumentError, 'a run of which a weight fits'):
             go(far, 'new', train_start=str(old.folder), model_dim=5, model_word_dim=3)
         (old.folder/'vocab.json').write_text('{}')
+        again = load_recipe('dual-photos', changed(train_start=str(old.folder)))
+        with expect_fail(ArgumentError, 'vocab.json'): Start(again)
         with expect_fail(ArgumentError, 'vocab.json'):
             go(data, 'new', train_start=str(old.folder))
         assert not Path(d, 'new').exists()
