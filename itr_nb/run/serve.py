@@ -124,9 +124,9 @@ def _upload(data:bytes, limits:Limits, least:int|None)->Image.Image:
 # %% ../../nbs/reference/94_serve.ipynb #c6d197e9
 _LOOK = '''body{max-width:1200px}form{display:flex;flex-wrap:wrap;gap:8px;margin:0 0 12px}
 input,select,button{font:inherit;padding:8px;border:1px solid HAIR;background:#fff}
-input,select,button{border-radius:4px}#words{flex:1 1 220px;min-width:0}select{max-width:100%}#how{color:GREY;min-height:1.5em}
+#words{flex:1 1 220px;min-width:0}select{max-width:100%}#how{color:GREY;min-height:1.5em}
 #hits{display:grid;grid-template-columns:repeat(auto-fill,minmax(140px,1fr));gap:10px}
-figure{margin:0;display:flex;flex-direction:column;gap:4px}
+figure{margin:0;display:flex;flex-direction:column;gap:4px}input,select,button{border-radius:4px}
 figure img{display:block;width:100%;aspect-ratio:1;object-fit:contain}
 figcaption{font-size:12px;overflow-wrap:anywhere;color:GREY}
 figure a{display:block;background:#f4f3ef}figure button{padding:2px 6px;font-size:12px}
