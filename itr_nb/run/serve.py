@@ -102,12 +102,6 @@ class Pictures:
             if side<=400: self._keep((key, side), data)
             return data
 
-    def holds(self, key:str)->bool:
-        "Is it the key of a picture of the index?"
-        try: place = self.store.place_of(bytes.fromhex(key))
-        except ValueError: return False
-        return place is not None and bool(self.store.names_at(place))
-
     def _keep(self, key:tuple[str,int], data:bytes):
         with self.alone:
             self.bytes += len(data)-len(self.kept.pop(key, b''))
@@ -130,15 +124,13 @@ def _upload(data:bytes, limits:Limits, least:int|None)->Image.Image:
 
 # %% ../../nbs/reference/94_serve.ipynb #c6d197e9
 _LOOK = '''body{max-width:1200px}form{display:flex;flex-wrap:wrap;gap:8px;margin:0 0 12px}
-input,select,button{font:inherit;padding:8px;border:1px solid HAIR;border-radius:4px}
-input,select,button{background:#fff}
+input,select,button{font:inherit;padding:8px;border:1px solid HAIR;background:#fff}
 #words{flex:1 1 220px;min-width:0}select{max-width:100%}#how{color:GREY;min-height:1.5em}
 #hits{display:grid;grid-template-columns:repeat(auto-fill,minmax(140px,1fr));gap:10px}
-figure{margin:0;display:flex;flex-direction:column;gap:4px}
-figure a{display:block;background:#f4f3ef}
+figure{margin:0;display:flex;flex-direction:column;gap:4px}input,select,button{border-radius:4px}
 figure img{display:block;width:100%;aspect-ratio:1;object-fit:contain}
 figcaption{font-size:12px;overflow-wrap:anywhere;color:GREY}
-figure button{padding:2px 6px;font-size:12px}
+figure a{display:block;background:#f4f3ef}figure button{padding:2px 6px;font-size:12px}
 :focus-visible{outline:2px solid RIGHT;outline-offset:1px}.over{outline:3px dashed RIGHT}
 '''.replace('HAIR', HAIR).replace('GREY', GREY).replace('RIGHT', RIGHT)
 
@@ -282,11 +274,8 @@ class _Server:
         return _answer(await self.model.run(find))
 
     async def like(self, request):
-        key,asked = request.path_params['key'],self._asked(request)
-        def find():
-            if not self.pictures.holds(key): raise _Refused(404, 'no such picture in the index')
-            return self.index.like(key, *asked)
-        return _answer(await self.model.run(find))
+        key = request.path_params['key']
+        return _answer(await self.model.run(self.index.like, key, *self._asked(request)))
 
     def drawn(self, side:int):
         "A route that gives a picture no larger than `side`"
@@ -305,8 +294,9 @@ def _text(name:str)->str: # Names of files need not be text
     return name.encode('utf-8', 'replace').decode()
 
 async def _refused(request, e:Exception)->JSONResponse:
-    status,said = (e.status, e.said) if isinstance(e, _Refused) else (400, str(e))
-    return JSONResponse(dict(error=said), status)
+    if isinstance(e, _Refused): return JSONResponse(dict(error=e.said), e.status)
+    status = 404 if str(e).startswith('key: ') else 400 # No such picture, or a bad question
+    return JSONResponse(dict(error=str(e)), status)
 
 # %% ../../nbs/reference/94_serve.ipynb #f7091da1
 class _OwnPages:
@@ -336,8 +326,8 @@ class _Guard:
         request = Request(scope)
         said = request.headers.get('authorization', '').removeprefix('Bearer ')
         if self._is(request.query_params.get('token', '')):
-            to = request.url.remove_query_params('token')
-            answer = RedirectResponse(to.path+f'?{to.query}'*bool(to.query), 303)
+            to = request.url.remove_query_params('token').replace(scheme='', netloc='')
+            answer = RedirectResponse(str(to), 303)
             answer.set_cookie('itr_token', self.token, httponly=True, samesite='strict')
         elif self._is(said or request.cookies.get('itr_token', '')): answer = self.app
         else: answer = JSONResponse(dict(error='a token is needed: /?token=…'), 401)

@@ -19,7 +19,8 @@ from fastcore.test import *
 from itr_nb import workshop as builtin
 
 def mean_colour(images):
-    return torch.stack([torch.tensor(np.asarray(im)).float().mean((0,1)) for im in images])
+    return torch.stack(
+        [torch.tensor(np.asarray(im)).float().mean((0,1)) for im in images])
 
 def bag(texts):
     return torch.tensor([[float(w in t.split()) for w in words] for t in texts])

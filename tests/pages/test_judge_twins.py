@@ -24,7 +24,8 @@ def split_with(numbers, **more):
         image_of=n, image_id=n, row_of_image_id=dict(zip(n, n)),
         extra=dict(caption_twins=numbers, **more))
 
-def asked_split(): return split_with([0,0,1,1], caption_ask=['left','left','near','near'])
+def asked_split():
+    return split_with([0,0,1,1], caption_ask=['left','left','near','near'])
 
 def told_ref(S, twins):
     def right(a, b): return 1 if a>b else .5 if a==b else 0

@@ -32,8 +32,9 @@ from itr_nb.data.doors import open_data
 from itr_nb.model import save_model
 from itr_nb.workshop.shapes import draw_shape,write_shapes
 
-def look(): return update(
-    run, store, {store.folder_id(str(shapes)):Listing(shapes, patient=True)}, progress=False)
+def look():
+    files = {store.folder_id(str(shapes)):Listing(shapes, patient=True)}
+    return update(run, store, files, progress=False)
 
 @cache
 def kept():

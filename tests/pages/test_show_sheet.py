@@ -39,7 +39,7 @@ def draw(shape, shade, side=480):
     return im.resize((side//2,side//2), Image.LANCZOS)
 
 def wrong_ones(best, asks, answers):
-    "Of the five best answers to each query, whose pictures are `answers`, the wrong ones"
+    "Of the five best answers to each query, of pictures `answers`, the wrong ones"
     colour = torch.tensor([list(SHADES).index(c) for _,c in kinds])
     wrong = answers[best]!=asks
     same = colour[answers[best]]==colour[asks]

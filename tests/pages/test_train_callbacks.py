@@ -25,7 +25,7 @@ from itr_nb.core import ImageStates,l2norm,masked_mean,TextStates
 from itr_nb.losses.triplet import collapse_level,TripletLoss
 
 def pairs_of(n, seed):
-    "Features of n images (2 12) and captions (3 12), which share some of what they show"
+    "Features of n images (2 12) and captions (3 12), alike in some of what they show"
     r,ids = np.random.default_rng(seed),np.arange(n)
     shown = r.normal(size=(n,1,12))
     image,text = (shown+r.normal(size=(n,k,12)) for k in (2,3))

@@ -32,7 +32,7 @@ from itr_nb.losses.triplet import TripletLoss
 import warnings
 
 def pairs_of(n, seed):
-    "Features of n images (2 12) and captions (3 12), which share most of what they show"
+    "Features of n images (2 12) and captions (3 12), alike in most of what they show"
     r,ids = np.random.default_rng(seed),np.arange(n)
     shown = 2*r.normal(size=(n,1,12))
     image,text = (shown+r.normal(size=(n,k,12)) for k in (2,3))
