@@ -6,6 +6,7 @@ from itr_nb.core import Batch
 from itr_nb.cusa.fusion import blip
 from transformers import BertTokenizer,BlipConfig,BlipForImageTextRetrieval
 from transformers import BlipImageProcessorPil
+from transformers.utils import logging
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +36,6 @@ from PIL import Image
 from transformers import BertConfig,BertModel,BertTokenizer,BlipConfig
 from transformers import BlipForImageTextRetrieval,BlipImageProcessorPil
 from transformers import BlipVisionConfig,BlipVisionModel
-from transformers.utils import logging
 from itr_nb.cusa.soft_labels import USALoss
 from itr_nb.data.pairs import CaptionPairs
 from itr_nb.encode.processors import ModelInputs,pretrained_data

@@ -13,6 +13,9 @@ from itr_nb.files import file_hash
 import tempfile
 from fastcore.test import *
 from unittest import mock
+from fastcore.test import test_eq,test_ne
+from itr_nb.data.pairs import ImageFiles,Take
+from itr_nb.encode.contents import content_of
 
 def test_file_content():
     with tempfile.TemporaryDirectory() as d:

@@ -26,7 +26,7 @@ from unittest import mock
 from fastcore.test import *
 from torch.nn import functional as F
 from itr_nb.data.batches import pad,RetrievalData
-from itr_nb.data.pairs import CaptionPairs
+from itr_nb.data.pairs import CaptionPairs,ImageFiles
 from itr_nb.workshop import load
 from itr_nb.workshop.emoji import toy_sources
 from itr_nb.workshop.packaged import efficientnet_lite,minilm

@@ -2,6 +2,7 @@
 from itr_nb.judge.report import *
 from itr_nb.judge.report import _equal_pairs
 import numpy as np
+import torch
 from itr_nb.data.batches import RetrievalData
 from itr_nb.data.pairs import CaptionPairs
 from itr_nb.judge.report import evaluate,report_table
@@ -15,7 +16,6 @@ from collections.abc import Callable,Iterator,Mapping,Sequence
 from contextlib import contextmanager,nullcontext
 from copy import copy
 from dataclasses import asdict,dataclass,field,replace
-import torch
 from jaxtyping import Float,Int
 from torch import nn,Tensor
 from itr_nb.core import ArgumentError,ImageStates,States,TextStates

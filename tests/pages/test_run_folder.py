@@ -39,6 +39,7 @@ def opens_without(name):
 
 def plain(name):
     name = 'tensorboard/events…' if name.startswith('tensorboard') else name
+    if name.startswith('gallery'): return 'gallery/…'+Path(name).suffix
     return 'checkpoints/step-….safetensors' if name.startswith('checkpoints') else name
 
 def test_missing_and_damaged():

@@ -32,6 +32,7 @@ from itr_nb.run.folder import write_json
 from itr_nb.run.training import train
 from itr_nb.score.search import Index
 from itr_nb.workshop.shapes import write_shapes
+from itr_nb.run import Run,train
 
 @cache
 def kept(recipe='dual-photos'):

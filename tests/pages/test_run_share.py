@@ -20,6 +20,9 @@ import itr_nb.run
 from itr_nb.recipe import load_recipe
 from itr_nb.run.training import train
 from itr_nb.workshop.shapes import write_shapes
+import tempfile
+from itr_nb.run import Run,train
+from itr_nb.run.share import model_card
 
 @cache
 def kept():

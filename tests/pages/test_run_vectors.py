@@ -26,6 +26,7 @@ from itr_nb.recipe import load_recipe
 from itr_nb.run.training import train
 from itr_nb.score.search import Index
 from itr_nb.workshop.shapes import draw_shape,write_shapes
+from itr_nb.run import train
 
 def small():
     return {

@@ -12,6 +12,8 @@ from itr_nb.core import ArgumentError,atomic_path,ImageStates,States,TextStates
 from itr_nb.files import as_path
 import tempfile
 from fastcore.test import *
+from itr_nb.core import ImageStates,TextStates
+from itr_nb.score.vectors import Vectors,load_vectors,save_vectors
 
 def some_vectors(n=3, t=5, parts=False):
     g = torch.Generator().manual_seed(0)

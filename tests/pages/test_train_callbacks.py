@@ -3,6 +3,7 @@ from itr_nb.train.callbacks import *
 from itr_nb.train.callbacks import _better,_lines_until
 import tempfile
 import numpy as np
+import torch
 from itr_nb.data.batches import RetrievalData
 from itr_nb.data.pairs import CaptionPairs
 from itr_nb.judge.report import validator
@@ -17,7 +18,6 @@ from itr_nb.losses.infonce import Temperature
 from itr_nb.train.state import load_weights,save_weights
 import contextlib,io,tempfile,time
 from unittest.mock import patch as replaced
-import torch
 from fastcore.test import *
 from safetensors.torch import load_file
 from torch import nn

@@ -2,6 +2,7 @@
 from itr_nb.train.learner import *
 from itr_nb.train.learner import _give_widths
 import numpy as np
+import torch
 from itr_nb.data.batches import RetrievalData
 from itr_nb.data.pairs import CaptionPairs
 from itr_nb.judge.report import validator
@@ -12,7 +13,6 @@ import math
 from collections.abc import Callable,Iterable,Sequence
 from contextlib import nullcontext
 from pathlib import Path
-import torch
 from accelerate import Accelerator,DistributedDataParallelKwargs,PartialState
 from accelerate.utils import broadcast_object_list,gather_object
 from fastcore.basics import patch
