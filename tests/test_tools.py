@@ -136,7 +136,7 @@ def test_a_figure_is_said_by_the_sentence_before_it():
     assert 'alt="Figure: Two &amp; &quot;three&quot; :"' in said and said.endswith(img[5:])
 
 def test_imports_that_follow_each_other_are_one_fold(tmp_path):
-    cells = page_of(tmp_path, 'import a', 'import b\nimport c', 'x = 1', 'import d', '# Text', 'import e', 'import f').nb.cells
+    cells = page_of(tmp_path, 'import a', '#| hide: true\nimport b\nimport c', 'x = 1', 'import d', '# Text', 'import e', 'import f').nb.cells
     for c,marks in zip(cells, ({}, dict(export=''), {}, {}, {}, {}, dict(proof=''))): c.directives_ = marks
     assert [c.source for c in doc_procs.joined(cells)]==['import a\nimport b\nimport c', 'x = 1', 'import d', '# Text', 'import e', 'import f']
 

@@ -124,11 +124,15 @@ def is_imports(cell):
     if cell.cell_type!='code' or cell.directives_.keys()&{'default_exp','file','proof','echo'}: return False
     return only_imports(ast.Module(cell.parsed_() or [], []))
 
+def unmarked(cell):
+    "The code of a cell without what only the tools read"
+    return re.sub(r'^#\|.*\n?', '', cell.source, flags=re.M).strip('\n')
+
 def joined(cells):
     "Cells in which imports that follow each other are one"
     out = []
     for cell in cells:
-        if out and is_imports(cell) and is_imports(out[-1]): out[-1].source += f'\n{cell.source.lstrip()}'
+        if out and is_imports(cell) and is_imports(out[-1]): out[-1].source = '\n'.join(map(unmarked, (out[-1], cell)))
         else: out.append(cell)
     return out
 
