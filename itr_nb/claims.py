@@ -260,24 +260,25 @@ class Claims:
         return sum(e.half is not None for t in self.trials for e in t.effects.values())
 
     def __str__(self):
-        head = 'claim','place','control','ours','gain','over the control','verdict'
-        lines = [head, ('---',)*len(head), *(row for c in self.claims for row in _lines(c))]
-        below = [f'**{c.id}** needs: {c.needs}' for c in self.claims if 'needs data' in c.verdicts]
         r = self.rule
         error = f'{100*r.error:.4g} %'
         bar = f'Intervals of {r.level}: {r.looks} comparisons share an error of {error}.'
-        return '\n\n'.join(['\n'.join(f'| {" | ".join(l)} |' for l in lines), bar, *below])
+        return '\n\n'.join([*map(_told, self.claims), bar])
     __repr__ = __str__
     def _repr_markdown_(self): return str(self)
 
-def _lines(c:Claim)->list[tuple[str,...]]:
-    "What it says, then a line for each trial"
-    about = f'**{c.id}**: {c.says} *Here:* {c.experiment}',c.place,c.control
-    lines = [(*about, '', '', '', '' if c.trials else 'needs data')]
-    for t in c.trials:
-        gain,over = (str(t.effect(side) or '–') for side in _SIDES[1:])
-        lines.append((f'{t.shown}; {METRICS[t.metric]}', '', '', t.reached, gain, over, t.verdict))
-    return lines
+def _told(c:Claim)->str:
+    "What it says, what would decide where data are needed, and a table of its trials"
+    about = f'**{c.id}**: {c.says} *Here:* {c.experiment} *Control:* {c.control} ({c.place})'
+    needs = [f'**{c.id}** needs data: {c.needs}'] if 'needs data' in c.verdicts else []
+    head = 'trial','ours','gain','over the control','verdict'
+    lines = [head, ('---',)*len(head), *map(_line, c.trials)] if c.trials else []
+    table = ['\n'.join(f'| {" | ".join(l)} |' for l in lines)] if lines else []
+    return '\n\n'.join([about, *table, *needs])
+
+def _line(t:Trial)->tuple[str,...]:
+    gain,over = (str(t.effect(side) or '–') for side in _SIDES[1:])
+    return f'{t.shown}; {METRICS[t.metric]}',t.reached,gain,over,t.verdict
 
 def read_claims(
     file:str|Path, # A `claims.toml`, beside the results that it names

@@ -1,7 +1,7 @@
 "What the pages show is what their code gives"
 import pytest
 from itr_nb.workshop.emoji import build_emoji
-from tools.check_outputs import compare_cells
+from tools.check_outputs import compare_cells,without_calls
 from tools.pages import pages,root
 from tools.warm import Warm
 
@@ -30,6 +30,12 @@ def stream(text): return [dict(output_type='stream', name='stdout', text=text)]
     ('R@10 31.2', 'R@5 31.2', False)])
 def test_text_is_compared_within_a_tolerance(old, new, same):
     assert (compare_cells(stream(old), stream(new)) is None)==same
+
+def test_of_a_proof_only_names_are_run():
+    source = 'x = 1\ndef test_a():\n    assert 0\ntest_a()\nassert x==2\nprint(\n  x)\ny = 3'
+    names = {}
+    exec(without_calls(source), names)
+    assert (names['x'], names['y'])==(1, 3) and without_calls(source).count('\n')==source.count('\n')
 
 def test_spread_allows_trained_numbers_to_move():
     assert compare_cells(stream('rsum 277.0'), stream('rsum 275.5')) is not None

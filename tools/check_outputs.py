@@ -4,7 +4,7 @@ Another processor may differ in the last digit, so text must be equal but for sp
 by one in the last digit shown (whole numbers not at all), and pictures may differ by a small pixel distance. A cell whose numbers
 come from training says how far they may move: `#| spread: 2`. Cells that a flag skips keep the outputs they have. The exercises'
 solutions are run as well."""
-import argparse,base64,io,re,sys
+import argparse,ast,base64,io,re,sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -101,16 +101,25 @@ def compare(old, new):
             first = next((l for l in cell.source.splitlines() if l.strip() and not l.startswith('#|')), '')
             yield f'cell {cell.id} ({first.strip()[:60]}): {what}'
 
+def without_calls(source):
+    "Code without the calls on lines of their own, such as `test_edges()`, and what else gives no name"
+    lines,body = source.splitlines(),ast.parse(source).body
+    for node in (n for n in body if isinstance(n, (ast.Expr, ast.Assert))):
+        lines[node.lineno-1:node.end_lineno] = ['']*(node.end_lineno-node.lineno+1)
+    return '\n'.join(lines)
+
 def to_run(path):
     """A notebook with the code of its folded solutions behind its cells, and without its proof, whose tests the suite runs
 
-    A proof that shows something is run."""
+    Of a proof that shows something only definitions and what is shown are run."""
     from fastcore.nbio import mk_cell
     from tools.course import solutions
     from tools.pages import Page
     nb = read_nb(path)
     proof = [c for c in nb.cells if c.cell_type=='code' and 'proof' in c.directives]
     if not any(c.outputs for c in proof): nb.cells = [c for c in nb.cells if c not in proof]
+    for c in proof:
+        if not c.outputs: c.source = without_calls(c.source)
     nb.cells += [mk_cell(code, 'code') for code in solutions(Page(Path(path)))]
     return nb
 

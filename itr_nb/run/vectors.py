@@ -21,7 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..core import ArgumentError,check_finite,l2norm,States
-from ..data.pairs import open_image,to_rgb
+from ..data.pairs import open_image
 from ..judge.report import encode_split,judging
 from .ask import need_data
 from .folder import may_write,Run
@@ -69,8 +69,8 @@ def _states(self:Run,
     _check_inputs(self, inputs, side, name)
     if batch_size<1: raise ArgumentError('batch_size', 'at least 1', batch_size)
     def item(x):
-        if isinstance(x, str): return x
-        return to_rgb(x) if isinstance(x, Image.Image) else open_image(x, self.inputs.images.least)
+        if isinstance(x, (str,Image.Image)): return x
+        return open_image(x, self.inputs.images.least)
     with tqdm(total=len(inputs), unit=f' {side}', disable=not progress) as bar:
         for k in range(0, len(inputs), batch_size):
             some = inputs[k:k+batch_size]

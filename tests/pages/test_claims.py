@@ -162,15 +162,14 @@ def test_other_settings_are_refused():
 def test_what_is_shown():
     bare = needing(changed(control=None))
     with tempfile.TemporaryDirectory() as d: text = str(written(d, bare, good()))
-    head,_,about,line,_,bar,_,needs = text.splitlines()
-    cells = [c.strip() for c in about.split('|')[1:-1]]
+    about,_,head,_,line,_,needs,_,bar = text.splitlines()
     says = '**a**: More is better. *Here:* More and less.'
-    test_eq(cells, [says, 'Table 1', 'As much of nothing.', '', '', '', ''])
+    test_eq(about, f'{says} *Control:* As much of nothing. (Table 1)')
     cells = [c.strip() for c in line.split('|')[1:-1]]
     name,reached = 'more, x; sum of six recalls','9.1 ± 0.1'
-    test_eq(cells, [name, '', '', reached, '+8.0 ± 0.4', '–', 'needs data'])
+    test_eq(cells, [name, reached, '+8.0 ± 0.4', '–', 'needs data'])
     test_eq(bar, 'Intervals of 97.5 %: 2 comparisons share an error of 5 %.')
-    test_eq(needs, '**a** needs: the control')
+    test_eq(needs, '**a** needs data: the control')
     with tempfile.TemporaryDirectory() as d: text = str(written(d, example(), good()))
     assert '**a** needs' not in text and '+7.1 ± ' in text
 

@@ -283,7 +283,8 @@ def test_what_is_left_out_is_read_as_well():
     import typer
     whole = typer.main.get_command(app)
     for name,verb in whole.commands.items():
-        needed = ['x' for p in verb.params if p.required]
+        named = lambda p: p.opts[:1] if p.param_type_name=='option' else []
+        needed = [x for p in verb.params if p.required for x in (*named(p), 'x')]
         with whole.make_context('itr', [name]) as above:
             verb.make_context(name, needed, parent=above)
     code,said = itr('table', 'imc-3')

@@ -110,6 +110,14 @@ def test_not_kept():
         test_eq(keep_gallery(run), '')
         again = Run.load(run.folder).gallery()
         assert isinstance(again.splits['val'].images, _Thumbnails)
+        for i in (0, 3):
+            a,b = (np.asarray(x['val'].images[i].convert('RGB'), float)
+                for x in (run.pictures, again.splits))
+            assert np.abs(a-b).mean()<6
+
+def test_who_needs_parts():
+    test_eq([needs_parts(Run.load(Path(kept(r).name)/'run').model)
+        for r in ('dual-photos', 'saf-photos')], [False, True])
 
 def test_damaged():
     with tempfile.TemporaryDirectory() as d:

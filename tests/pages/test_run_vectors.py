@@ -11,16 +11,18 @@ from safetensors import SafetensorError,safe_open
 from torch import Tensor
 from tqdm import tqdm
 from itr_nb.core import ArgumentError,check_finite,l2norm,States
-from itr_nb.data.pairs import open_image,to_rgb
+from itr_nb.data.pairs import open_image
 from itr_nb.judge.report import encode_split,judging
 from itr_nb.run.ask import need_data
 from itr_nb.run.folder import may_write,Run
 from itr_nb.score.vectors import holds_vectors,save_vectors,vector_files,Vectors
 import tempfile
+from dataclasses import replace
 import numpy as np
 from fastcore.test import *
 from safetensors.torch import load_file,save_file
 from itr_nb.data.doors import open_data
+from itr_nb.data.pairs import to_rgb
 from itr_nb.judge.unimodal import label_report
 from itr_nb.recipe import load_recipe
 from itr_nb.run.training import train
@@ -94,6 +96,21 @@ def test_refused():
         with expect_fail(ArgumentError, 'one that reads pictures'): run.encode([im])
         run.inputs.images.kind,run.recipe.image.regions = 'frozen',True
         with expect_fail(ArgumentError, 'whole pictures'): run.encode([im])
+
+def test_lengths_and_transparency():
+    with tempfile.TemporaryDirectory() as d:
+        run = tiny_run(d)
+        clear = Image.new('RGBA', (28,28), (0,0,0,0))
+        test_close(run.encode([clear]), run.encode([to_rgb(clear)]), eps=1e-5)
+        made = run.states_of
+        def longer(*args, **kw):
+            states = made(*args, **kw)
+            return replace(states, glob=3*states.glob)
+        run.states_of = longer
+        texts = ['red','a green square']
+        for v,want in ((run.encode(texts), 1.), (run.encode(texts, normalize=False), 3.)):
+            test_close(v.norm(dim=1), torch.full((2,), want), eps=1e-4)
+        test_close(run.similarity(texts, texts).diagonal(), torch.ones(2), eps=1e-5)
 
 def test_words_and_regions():
     with tempfile.TemporaryDirectory() as d:

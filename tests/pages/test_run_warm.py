@@ -144,9 +144,14 @@ def test_refused_starts():
         far = features_in(f'{d}/far', 'says', width=9)
         with expect_fail(ArgumentError, 'a run of which a weight fits'):
             go(far, 'new', train_start=str(old.folder), model_dim=5, model_word_dim=3)
-        (old.folder/'vocab.json').write_text('{}')
+        other = changed(train_start=str(old.folder), model_dim=5, model_word_dim=3)
+        other,splits = load_recipe('dual-photos', other),open_data(str(far))
+        with expect_fail(ArgumentError, 'a run of which a weight fits'):
+            planned_start(other, splits, plan(other, splits).facts)
+        weights = old.folder/'model'/'model.safetensors'
+        weights.write_bytes(weights.read_bytes()[:-1]+b'x')
         again = load_recipe('dual-photos', changed(train_start=str(old.folder)))
-        with expect_fail(ArgumentError, 'vocab.json'): Start(again)
-        with expect_fail(ArgumentError, 'vocab.json'):
+        with expect_fail(ArgumentError, 'model.safetensors'): Start(again)
+        with expect_fail(ArgumentError, 'model.safetensors'):
             go(data, 'new', train_start=str(old.folder))
         assert not Path(d, 'new').exists()
