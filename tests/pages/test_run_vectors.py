@@ -108,7 +108,8 @@ def test_lengths_and_transparency():
             return replace(states, glob=3*states.glob)
         run.states_of = longer
         texts = ['red','a green square']
-        for v,want in ((run.encode(texts), 1.), (run.encode(texts, normalize=False), 3.)):
+        long = run.encode(texts, normalize=False)
+        for v,want in ((run.encode(texts), 1.), (long, 3.)):
             test_close(v.norm(dim=1), torch.full((2,), want), eps=1e-4)
         test_close(run.similarity(texts, texts).diagonal(), torch.ones(2), eps=1e-5)
 
