@@ -1,10 +1,11 @@
 "The tools that make things from notebooks, on a notebook of a few cells; and the state in which a test begins"
 import ast,base64,os,subprocess,sys
 
+import pytest
 from common import root
 from fastcore.nbio import mk_cell,new_nb,write_nb
 from tools import build_docs,doc_procs,export_tests,readme
-from tools.pages import Page
+from tools.pages import Page,pages
 
 def page_of(tmp_path, *cells):
     "A page with the given cells; text that starts with # is prose"
@@ -42,6 +43,14 @@ def test_readme(tmp_path):
     assert 'secret' not in text and 'plot' not in text and '![](index_files/figure-1.png)' in text
     assert '```python\nshow\n```\n\n```\nshown\n```\n\n```\n3\n```' in text
     assert files=={root/'index_files'/'figure-1.png': b'png'}
+
+def test_two_pages_of_one_name_are_refused(tmp_path, monkeypatch):
+    "On the site `04_x` and `37_x` would be one page, and one of them would be gone"
+    monkeypatch.setattr('tools.pages.nbs', tmp_path)
+    (tmp_path/'a').mkdir()
+    for name in ('04_x', '37_x', '05_y'): (tmp_path/'a'/f'{name}.ipynb').touch()
+    monkeypatch.setattr('tools.pages.course', lambda: [dict(folder='a', lessons=['04_x', '05_y', '37_x'])])
+    with pytest.raises(ValueError, match='a/x'): pages()
 
 def test_headings_of_exported_code():
     "Every public name has a place on its page that nbdev's links lead to, and its line in the module is right"

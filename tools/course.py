@@ -1,17 +1,17 @@
-"""Write what nbs/course.toml decides into the pages: each lesson's first line, its way on, and the table of chapters in the index
+"""Write what nbs/course.toml decides into the pages: each lesson's first line, its way on, the tables of chapters and of the reference
 
-The table is the only place of the order. Four cells with fixed ids are made from it and from the pages themselves; `--check`
+The table is the only place of the order. Five cells with fixed ids are made from it and from the pages themselves; `--check`
 only says which pages are out of step."""
 import argparse,json,math,re,sys,tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tools.pages import chapters,course,nbs,only_imports,pages,report,root,sync,tree_of
+from tools.pages import chapters,course,nbs,only_imports,pages,reference_groups,report,root,sync,tree_of
 
 words_a_minute,lines_a_minute = 200,20
-head,setup,way_on,table = 'lesson-head','lesson-setup','lesson-next','course-table'
-made = {head, setup, way_on, table}
+head,setup,way_on,table,contents = 'lesson-head','lesson-setup','lesson-next','course-table','reference-table'
+made = {head, setup, way_on, table, contents}
 proof_heading = re.compile(r'## Proof\b')
 folded = re.compile(r'<details>.*?</details>', re.S)
 
@@ -107,6 +107,15 @@ def table_of(at):
         if own: rows.append(f'| **{c["title"]}** | {c["promise"]} | {" · ".join(f"{link_to(p, at)} {minutes(p)}" for p in own)} |')
     return '\n'.join(rows)
 
+def contents_of(at):
+    "The reference, group by group, for its contents page"
+    named,lines = {p.name:p for p in pages()},[]
+    for title,c,stems in reference_groups():
+        own = [named[f'{c["folder"]}/{s}.ipynb'] for s in stems]
+        lines += [f'### {title}\n', '| page | what it is about |', '|---|---|']
+        lines += [f'| {link_to(p, at)} | {title_and_promise(p)[1]} |' for p in own if p.name!=at.name]+['']
+    return '\n'.join(lines[:-1])
+
 def setup_of():
     "What a notebook runs where the package is not there, as on Colab; nobody else sees it"
     address = tomllib.loads((root/'pyproject.toml').read_text(encoding='utf-8'))['project']['urls']['Repository']
@@ -144,6 +153,11 @@ def as_text(nb):
     "A notebook as nbdev writes it"
     return json.dumps(nb, sort_keys=True, indent=1, ensure_ascii=False)+'\n'
 
+def reference_contents():
+    "The first page of the reference"
+    _,c,stems = reference_groups()[0]
+    return next(p for p in pages() if p.name==f'{c["folder"]}/{stems[0]}.ipynb')
+
 def made_pages():
     "Path → text of every notebook that the table decides something of"
     found,files = list(lessons()),{}
@@ -156,10 +170,11 @@ def made_pages():
         for c in nb['cells']:
             if c['cell_type']=='markdown' and proof_heading.match(''.join(c['source'])): c['metadata'] = {'jp-MarkdownHeadingCollapsed':True}
         files[lesson.page.path] = as_text(nb)
-    index = next(p for p in pages() if not p.chapter)
-    nb = notebook(index.path)
-    nb['cells'] = put(nb['cells'], table, table_of(index), len(nb['cells']))
-    return files|{index.path:as_text(nb)}
+    for id,page,text in ((table, next(p for p in pages() if not p.chapter), table_of), (contents, reference_contents(), contents_of)):
+        nb = notebook(page.path)
+        nb['cells'] = put(nb['cells'], id, text(page), len(nb['cells']))
+        files[page.path] = as_text(nb)
+    return files
 
 def write_course(check=False):
     "Write the pages; the paths that differed"

@@ -11,8 +11,9 @@ nbs = root/'nbs'
 
 @cache
 def course():
-    "Chapters in reading order, each with its folder, title, lessons and reference pages"
-    return tomllib.loads((nbs/'course.toml').read_text(encoding='utf-8'))['chapter']
+    "Chapters in reading order, each with its folder, title, lessons and reference pages; a chapter may have those in groups"
+    found = tomllib.loads((nbs/'course.toml').read_text(encoding='utf-8'))['chapter']
+    return [{'reference':[name for g in c.get('group', []) for name in g['pages']], **c} for c in found]
 
 chapters = {c['folder']:c['title'] for c in course()} # Folder -> what the site calls it
 
@@ -61,6 +62,12 @@ class Page:
         stem = self.module or self.name.removesuffix('.ipynb')
         return root/'tests'/'pages'/f'test_{re.sub("[./]", "_", stem)}.py'
 
+def reference_groups():
+    "Titles of the groups of reference pages, each with its chapter and its pages: the reference's own, then one a chapter"
+    last = next(c for c in course() if 'group' in c)
+    groups = [(g['title'], last, g['pages']) for g in last['group']]
+    return groups+[(f'Parts of {c["title"].replace("The ", "the ")}', c, c['reference']) for c in course() if c is not last and c['reference']]
+
 def listed(kind):
     "Names of the lessons, or of the reference pages, in reading order"
     return [f'{c["folder"]}/{name}.ipynb' for c in course() for name in c.get(kind, [])]
@@ -70,7 +77,8 @@ def pages():
     found = {p.name:p for p in map(Page, nbs.rglob('*.ipynb')) if not any(part[0] in '._' for part in p.path.relative_to(nbs).parts)}
     order = [*listed('lessons'), *listed('reference'), 'index.ipynb']
     if wrong := (set(order)^set(found))-{'index.ipynb'}: raise ValueError(f'nbs/course.toml and the folders of nbs disagree: {sorted(wrong)}')
-    if len(order)!=len(set(order)): raise ValueError('nbs/course.toml names a page twice')
+    sites = [re.sub(r'/\d+_', '/', name) for name in order]
+    if twice := sorted({s for s in sites if sites.count(s)>1}): raise ValueError(f'nbs/course.toml: two pages of the site would be {twice}')
     return [found[name] for name in order if name in found]
 
 def is_exported(cell): return any(d in cell.directives for d in ('export', 'exports', 'exporti'))

@@ -3,7 +3,7 @@ import argparse,sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tools.pages import course,nbs,report,sync
+from tools.pages import course,nbs,reference_groups,report,sync
 
 def section(title, names, depth=2):
     "A section as lines of YAML"
@@ -11,13 +11,12 @@ def section(title, names, depth=2):
     return [f'{pad}  - section: {title}', f'{pad}    contents:', *(f'{pad}      - {name}' for name in names)]
 
 def sidebar():
-    "The sidebar as Quarto and smalldocs read it: the chapters' lessons, then the reference, its first pages those of the chapters"
+    "The sidebar as Quarto and smalldocs read it: the chapters' lessons, then the reference in its groups, the first of them open"
     name = lambda c,stem: f'{c["folder"]}/{stem}.ipynb'
     lines = ['website:', '  sidebar:', '    contents:', '      - index.ipynb']
     for c in course():
         if c.get('lessons'): lines += section(c['title'], [name(c, s) for s in c['lessons']])
-    for c in course():
-        if c.get('reference'): lines += section(c['title'] if c['folder']=='reference' else f'{c["title"]}, reference', [name(c, s) for s in c['reference']])
+    for i,(title,c,stems) in enumerate(reference_groups()): lines += section(title, [name(c, s) for s in stems], depth=4 if i else 2)
     return '\n'.join(lines)+'\n'
 
 def write_sidebar(check=False):
