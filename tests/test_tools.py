@@ -87,7 +87,7 @@ def test_what_a_page_defines_or_imports_leads_there(tmp_path, monkeypatch):
     assert doc_procs.link_names('`train`, `judge`, `clip`', None, hand)=='[`train`](reference/training.html#train), `judge`, `clip`'
 
 def test_cells_on_the_site_by_one_rule():
-    "Imports and the code of figures are folded, whatever their marks; a cell whose output was kept says so"
+    "Imports and the code of figures are folded, whatever their marks; a cell whose output was kept, and a part of a file, say so"
     def shown(source, printed=True, **marks):
         cell = mk_cell(source)
         cell.outputs,cell.directives_,cell.parsed_ = [{}]*printed,marks,lambda: ast.parse(source).body
@@ -96,7 +96,7 @@ def test_cells_on_the_site_by_one_rule():
         assert shown('import torch', **marks)==['#| code-fold: true\n#| code-summary: "Imports: the code below needs them"\nimport torch']
     assert 'Imports: the code' in shown('import torch\ntorch.set_printoptions(precision=3)')[0]
     assert shown('import torch\ntorch.manual_seed(0)')==['import torch\ntorch.manual_seed(0)']
-    assert shown('x = 1')==['x = 1'] and shown('import torch', file='x.py')==['import torch']
+    assert shown('x = 1')==['x = 1'] and shown('import torch', file='x.py')==['<p class="kept">x.py</p>', 'import torch']
     assert shown('x = 1', slow='')==['<p class="kept">slow: its output was kept</p>', 'x = 1']
     assert 'Code of the table; slow: its output was kept' in shown('x = 1', slow='', echo='false')[0]
     assert shown('x = 1', printed=False, slow='')[0]=='<p class="kept">slow: not run with this page</p>'

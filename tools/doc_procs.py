@@ -145,8 +145,8 @@ def kept_for(cell):
     return why and f'{why}: {"its output was kept" if cell.outputs else "not run with this page"}'
 
 def labelled(cell):
-    "A cell below a label that says why its outputs were kept"
-    said = kept_for(cell)
+    "A cell below a label that says why its outputs were kept, or which file it is a part of"
+    said = kept_for(cell) or ''.join(cell.directives_.get('file', ''))
     return [mk_cell(f'<p class="kept">{said}</p>', 'markdown'), cell] if said else [cell]
 
 def only_private(cell):
