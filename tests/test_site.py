@@ -3,6 +3,7 @@ import functools,html,http.server,json,os,re,shutil,subprocess,sys,threading
 
 import pytest
 from common import root
+from fastcore.basics import chunked
 from tools import browser
 from tools.pages import pages
 
@@ -121,14 +122,22 @@ def lesson_problems(page, name):
     if way and way!=arrow: yield f'{name}: its way on is {way}, the arrow leads to {arrow}'
     if not page.evaluate("document.querySelectorAll('main .take-along a[download]').length"): yield f'{name}: no notebook to take along'
 
+def opened(names, served, chromium):
+    "Pages that load side by side, since each is watched until it has been quiet for half a second"
+    found = []
+    for name in names:
+        page = chromium.new_page(viewport=dict(width=1400, height=900))
+        found.append((name, page, watch(page, served)))
+        page.goto(f'{served}/{name}', wait_until='commit')
+    for name,page,wrong in found:
+        page.wait_for_load_state('networkidle')
+        yield name,page,wrong
+
 def test_every_page_in_a_browser(built, served, chromium):
     from nbdev.config import nbpath2html
     problems,taught = [],{str(nbpath2html(p.name)) for p in pages() if p.is_lesson}
-    for path in sorted(built[0].rglob('*.html')):
-        name = path.relative_to(built[0]).as_posix()
-        page = chromium.new_page(viewport=dict(width=1400, height=900))
-        wrong = watch(page, served)
-        page.goto(f'{served}/{name}', wait_until='networkidle')
+    names = sorted(path.relative_to(built[0]).as_posix() for path in built[0].rglob('*.html'))
+    for name,page,wrong in (found for some in chunked(names, 6) for found in opened(some, served, chromium)):
         main = page.locator('main')
         text = main.inner_text()
         prose = page.evaluate("[...document.querySelectorAll('main p, main li, main td')].filter(e => !e.closest('pre, .katex')).map(e => e.innerText).join('\\n')")

@@ -70,6 +70,7 @@ def reference_groups():
 
 def listed(kind):
     "Names of the lessons, or of the reference pages, in reading order"
+    if kind=='reference': return [f'{c["folder"]}/{name}.ipynb' for _,c,names in reference_groups() for name in names]
     return [f'{c["folder"]}/{name}.ipynb' for c in course() for name in c.get(kind, [])]
 
 def pages():
