@@ -12,8 +12,8 @@ package = root/'itr_nb'
 most_words,most_code_lines,most_exercises = 1500,150,4
 
 found = [l.page for l in lessons()]
-# Chapters whose lessons teach an idea; `start` shows how to use what is there
-taught = [p for p in found if p.chapter!='start']
+# Chapters whose lessons teach an idea; `start` shows how to use what is there, `labs` has what other lessons explain
+taught = [p for p in found if p.chapter not in ('start','labs')]
 # Pages that are not in this form yet
 unwritten:set[str] = set()
 
@@ -60,7 +60,8 @@ def answers_are_folded(page):
         for name in ('Hint', 'Solution'):
             if f'<summary>{name}</summary>' not in text: yield f'exercise {i}: no folded {name.lower()}'
     if re.search(r'^\W*(Answers?|Solutions?)\b|\b(Answer|Solution):', folded.sub('', text_of(page)), re.M): yield 'an answer stands open'
-    for code in solutions(page): ast.parse(code)
+    for i,code in enumerate(solutions(page), 1):
+        if not any(isinstance(x, ast.Assert) for x in ast.walk(ast.parse(code))): yield f'solution {i}: its code checks nothing'
 
 def nothing_leads_elsewhere(page):
     "The way on is the table's alone"
@@ -89,6 +90,22 @@ def test_data_name_pages_that_are_there():
     rows = [r for f in [package/'board.toml', *package.glob('*/board.toml')] for r in read(f)['row']]
     assert {e['page'] for e in entries}|{r['lesson'] for r in rows if 'lesson' in r}<=names
     assert len({e['term'].lower() for e in entries})==len(entries)
+
+def says(page, term):
+    "Does its prose use the term, where a reader meets it: before the proof, outside code, links' addresses and what is folded?"
+    text = folded.sub('', '\n'.join(c.source for c in before_proof(page) if c.cell_type=='markdown' and c.id not in made))
+    text = re.sub(r'```.*?```|`[^`\n]*`|\]\([^)]*\)', ' ', text, flags=re.S)
+    return re.search(rf'(?<![\w-]){re.escape(term)}(s|es)?(?![\w-])', text, re.I) is not None
+
+def test_the_glossary_leads_to_pages_that_use_its_terms():
+    named = {p.name.removesuffix('.ipynb'):p for p in pages()}
+    entries = tomllib.loads((nbs/'glossary.toml').read_text(encoding='utf-8'))['entry']
+    lost = [f'{e["term"]} → {e["page"]}' for e in entries if not says(named[e['page']], e['term'])]
+    assert not lost, lost
+
+def test_a_term_in_code_alone_is_noticed():
+    assert says(page_of('# Adapters'), 'adapter') and says(page_of('Triplet losses pull.'), 'triplet loss')
+    for text in ('`adapter`', '```\nadapter\n```', '[x](adapter.ipynb)', '<details>adapter</details>', 'no-adapter', '## Proof\nadapter'): assert not says(page_of('# A', text), 'adapter'), text
 
 def page_of(*cells):
     "A page out of texts; one that starts with `#|` or `def` is code"

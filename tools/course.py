@@ -93,7 +93,7 @@ def way_on_of(lesson, following):
     if not following: return 'This was the last lesson.'
     n = following.page
     line = f'**Next: {link_to(n, lesson.page)}, about {minutes(n)} minutes**. {title_and_promise(n)[1]}.'
-    if following.chapter is lesson.chapter or lesson.chapter['folder']=='start': return line
+    if following.chapter is lesson.chapter or not (lesson.chapter.get('paper') or following.chapter.get('paper')): return line
     own = lesson.chapter['folder']
     others = [l for l in lessons() if l.number==1 and l.chapter.get('paper') and l.chapter['folder'] not in (own, following.chapter['folder'])]
     also = ', '.join(f'{l.chapter["title"]} ({link_to(l.page, lesson.page)})' for l in others)

@@ -287,7 +287,7 @@ def _plane(nodes:Float[Tensor, "n m"])->list: # Two directions
 def graph_lab(
     words:Sequence[str], # The words of the caption
     vectors:Float[Tensor, "p n m"], # Nodes of the caption with each picture, the right one first
-    steps:Sequence[nn.Module], # Trained, each with `fc_query`, `fc_key`, `fc_graph` and `edges`
+    steps:Sequence[nn.Module], # Each with `fc_query`, `fc_key`, `fc_graph` and `edges`
     head:Float[Tensor, "m"], # What reads node 0
     bias:float, # Of the reader
     names:Sequence[str], # Of the pictures

@@ -44,11 +44,8 @@ function graphFields(data) {
 }
 
 function graphSay(data, {depth, picture}, found) {
-  const trained = data.steps.length;
-  const far = found.apart.map(x => said(x, 3)).join(', ');
-  const note = depth === trained ? '' : depth > trained
-    ? ` The steps beyond ${trained} repeat the last one.`
-    : ` The reader of node 0 was trained for ${trained} steps, so this score is only looked at.`;
+  const given = data.steps.length, far = found.apart.map(x => said(x, 3)).join(', ');
+  const note = depth > given ? ` The steps beyond ${given} repeat the last one.` : '';
   const place = 1+found.scores.filter((s, k) => k && s >= found.scores[0]).length;
   return `Distance of the nodes before and after each step, in units of their length: ${far}. Score of `
     +`${data.pictures[picture].name}: ${said(found.scores[picture], 3)}; the right one is at place `
