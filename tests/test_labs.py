@@ -284,8 +284,15 @@ def test_what_is_no_band_is_answered_by_a_sentence(page):
 def test_nothing_left_is_answered_by_a_sentence(page):
     for box in lab(page, 'filter').locator('input[type=checkbox]').all(): box.uncheck()
     assert 'switch a word on' in wrong(page, 'filter')
-    lab(page, 'filter').get_by_role('button', name='as trained').click()
+    lab(page, 'filter').get_by_role('button', name='all times 1').click()
     assert wrong(page, 'filter')==''
+
+def test_a_setting_that_a_loss_does_not_read_is_not_shown(page):
+    box = lab(page, 'score')
+    margin,tau = box.get_by_role('slider', name='margin'),box.get_by_role('slider', name='temperature')
+    for name,seen in (('InfoNCE', (False, True)), ('triplet, sum', (True, False))):
+        box.get_by_role('button', name=name).click()
+        assert (margin.is_visible(), tau.is_visible())==seen
 
 def test_dragging_a_cell_moves_its_score(page):
     box = cell(page, 1, 3).bounding_box()

@@ -48,10 +48,10 @@ function filterView(place, data, lab) {
   });
   const words = el('button', {type:'button', onclick:() => lab.set({times:data.empty})}, data.silence);
   place.append(el('div', {class:'l-scroll'}, el('table', {class:'l-table'}, el('tr', {}, el('th'),
-    el('th'), el('th', {scope:'col', colspan:2}, 'trained weight, times'),
+    el('th'), el('th', {scope:'col', colspan:2}, 'weight, times'),
     el('th', {scope:'col'}, 'share')), lines.map(line => line.row))),
   el('div', {style:'flex:1 1 220px'}, el('div', {class:'l-row', style:'margin-bottom:12px'},
-    el('button', {type:'button', onclick:() => all(1)}, 'as trained'), words),
+    el('button', {type:'button', onclick:() => all(1)}, 'all times 1'), words),
   el('div', {class:'l-pictures'}, figures.map(f => f.figure))));
   return ({times}, found) => {
     lines.forEach(({on, slide, box, share}, p) => {

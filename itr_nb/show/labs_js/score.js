@@ -127,7 +127,10 @@ function scoreView(place, data, lab) {
     td.textContent = n;
     td.className = n === 1 ? 'l-good' : 'l-bad';
   };
+  const moved = key => place.parentNode.querySelector(`[aria-label^="${key}"]`).closest('.l-field');
   return (state, found) => {
+    moved('margin').hidden = state.loss === 'infonce';
+    moved('temperature').hidden = state.loss !== 'infonce';
     const {images, captions} = data.presets[state.preset];
     const top = Math.max(...found.grad.map(Math.abs), 1e-9);
     heads.forEach((th, j) => { th.textContent = captions[j]; });
