@@ -116,7 +116,7 @@ def test_a_grid_is_lit(page):
 
 def test_the_words_are_text_and_fit(page):
     assert word(page, 0, 3).inner_text().split()[0]=='<script>' and page.locator('h1').inner_text()=='<b>Cards</b>'
-    assert word(page, 0, 3).get_attribute('aria-label')=='<script>: looks at: all alike; weighs: .10, place 3 of 4'
+    assert word(page, 0, 3).get_attribute('aria-label')=='<script>: looks at: none stands out; weighs: .10, place 3 of 4'
     for width in (1000, 320):
         page.set_viewport_size(dict(width=width, height=900))
         assert not page.evaluate('document.documentElement.scrollWidth > window.innerWidth')

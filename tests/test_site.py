@@ -118,7 +118,7 @@ def lesson_problems(page, name):
     if height>most_pixels: yield f'{name}: {height} pixels high, at most {most_pixels}'
     if page.evaluate("document.querySelectorAll('main details[open]').length"): yield f'{name}: something folded stands open'
     arrow = page.evaluate("document.querySelector('.nav-page-next a')?.href")
-    way = page.evaluate("[...document.querySelectorAll('main p')].find(p => /^(This chapter ends here. )?Next: /.test(p.innerText))?.querySelector('a').href")
+    way = page.evaluate("[...document.querySelectorAll('main p')].find(p => /^(This chapter ends here. |This was the last lesson. )?Next: /.test(p.innerText))?.querySelector('a').href")
     if way and way!=arrow: yield f'{name}: its way on is {way}, the arrow leads to {arrow}'
     if not page.evaluate("document.querySelectorAll('main .take-along a[download]').length"): yield f'{name}: no notebook to take along'
 

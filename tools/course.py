@@ -89,8 +89,10 @@ def head_of(lesson):
     return f'*{c["title"]}, lesson {lesson.number} of {lesson.of} · about {n} minute{"s"*(n>1)} · needs {needs_of(lesson)}*'
 
 def way_on_of(lesson, following):
-    "Where a lesson leads: the next one, and after the road and after a paper to every paper"
-    if not following: return 'This was the last lesson.'
+    "Where a lesson leads: the next one, after the road and after a paper to every paper, and the last to the reference"
+    if not following:
+        n = reference_contents()
+        return f'This was the last lesson. **Next: {link_to(n, lesson.page)}**. {title_and_promise(n)[1]}.'
     n = following.page
     line = f'**Next: {link_to(n, lesson.page)}, about {minutes(n)} minutes**. {title_and_promise(n)[1]}.'
     if following.chapter is lesson.chapter or not (lesson.chapter.get('paper') or following.chapter.get('paper')): return line

@@ -151,11 +151,11 @@ def _chips(
     names:Sequence[str], # Of all entries
     x:Float[Tensor, "n"], # Their weights
 )->tuple[str,str]: # HTML and plain text
-    """The strongest entries of a row; 'all alike' where none stands out
+    """The strongest entries of a row, or that none stands out
 
     Each is underlined as far as its weight reaches, 40 pixels for 1"""
     found = [(names[i], float(x[i])) for i in _strongest(x)]
-    if not found: return _line(label, '<span>all alike</span>', 'all alike')
+    if not found: return _line(label, '<span>none stands out</span>', 'none stands out')
     def chip(name, v):
         text = f'{html.escape(name)} <span>{_number(v)}</span>'
         return f'<span class="i-c" style="--p:{v:.2f}">{text}</span>'
@@ -176,7 +176,7 @@ def _node_lines(
     out = [] if attention is None else [_chips('looks at', regions, attention)]
     if shares is not None:
         place = f'place {1+int((shares>shares[p]+1e-9).sum())} of {len(shares)}'
-        if not _strongest(shares): place = 'all alike'
+        if not _strongest(shares): place = 'none stands out'
         label = 'weighs' if filtered else 'whole takes' if whole else 'nodes take'
         text = f'{_number(float(shares[p]))}, {place}'
         out.append(_line(label, text, text))

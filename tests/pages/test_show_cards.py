@@ -174,10 +174,10 @@ def test_lines():
     takes = 'whole takes: .30, place 2 of 3'
     test_eq(said(1, torch.tensor([.9,.1])), ['looks at: 1 .90', takes, step+'red .80'])
     test_eq(said(2, even, False)[-2:], [step+'hat .50', 'step 2 takes: hat .80'])
-    test_eq(said(2, even)[0], 'looks at: all alike')
+    test_eq(said(2, even)[0], 'looks at: none stands out')
     third = torch.full((3,3), 1/3)
     alike = _node_lines(1, names, None, '12', third[0], [third], True, False)
-    test_eq(alike[0][1], 'whole takes: .33, all alike')
+    test_eq(alike[0][1], 'whole takes: .33, none stands out')
     test_eq([_number(x) for x in (0,.004,.126,.996,1)], ['.00','.00','.13','1.0','1.0'])
     test_eq(_strongest(torch.tensor([.2,.5,.3,0])), [1])
     test_eq(_strongest(torch.tensor([.1,.4,.4,.1])), [1,2])

@@ -3,6 +3,7 @@ import torch
 from itr_nb.core import Batch
 from itr_nb.losses.triplet import TripletLoss
 from itr_nb.model import dual
+from itr_nb.sgraf.attention import cross_attention
 from itr_nb.sgraf.model import sgraf
 from itr_nb.train.rehearsal import DEVICE,rehearse,Rehearsal
 
@@ -20,6 +21,15 @@ def model(kind='SGR'):
     sizes = dict(dim=32, word_dim=8, sim_dim=16, regions=4, dropout=0.)
     return sgraf(kind, 50, 8, **sizes)
 
+def one_caption(f, images, text):
+    "Scores of every image with one caption, SGRAF Eq. (1) to (8)"
+    seen = cross_attention(images.local, text.local, images.mask, text.mask)
+    whole = f.compare_global(images.glob[:,None], text.glob[None])
+    words = f.compare_local(seen, text.local)
+    nodes = torch.cat([whole[:,:,None], words], 2)
+    real = torch.cat([torch.ones_like(text.mask[:,:1]), text.mask], 1)
+    return f.head(f.reason(nodes, real)).squeeze(-1).sigmoid()
+
 class Loop(torch.nn.Module):
     "A model that scores one caption at a time"
     def __init__(self, inner):
@@ -28,7 +38,8 @@ class Loop(torch.nn.Module):
         self.encode_image,self.encode_text = inner.encode_image,inner.encode_text
 
     def scores(self, images, texts):
-        each = [self.inner.scorer(images, texts[n:n+1]) for n in range(len(texts))]
+        f = self.inner.scorer
+        each = [one_caption(f, images, texts[n:n+1]) for n in range(len(texts))]
         return [torch.cat(each, 1)]
 
 def timeline(kernels, launch, waits=()):

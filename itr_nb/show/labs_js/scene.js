@@ -347,8 +347,8 @@ function sceneTable(data, lab) {
       el('th', {scope:'row'}, j < 0 ? word : el('button', {type:'button', style:'padding:0 6px',
         'aria-pressed':j === Math.round(state.word), onclick:() => lab.set({word:j})}, word)),
       range(r).map(k => j < 0 ? el('td') : cell(look[j*r+k], `${word}: ${nouns[k]}`)),
-      el('td', {style:line}, bar(2.5*found.weights[j+1], 50), ` ${percent(found.weights[j+1])}`),
-      el('td', {style:line}, bar(2.5*taken[j+1], 50), ` ${percent(taken[j+1])}`));
+      el('td', {style:line}, bar(2.5*found.weights[j+1], 34), ` ${percent(found.weights[j+1])}`),
+      el('td', {style:line}, bar(2.5*taken[j+1], 34), ` ${percent(taken[j+1])}`));
     const on = document.activeElement?.closest?.('table') === table
       ? [...table.querySelectorAll('button')].indexOf(document.activeElement) : -1;
     table.replaceChildren(
@@ -400,7 +400,7 @@ function sceneView(place, data, lab) {
   place.append(
     el('div', {style:'flex:1 1 230px;max-width:300px'}, picture,
       el('div', {style:'margin-top:6px'}, truth), scores.node, menus.node),
-    el('div', {style:'flex:2 1 300px'}, text.node, table.node, edges.node));
+    el('div', {style:'flex:2 1 380px'}, text.node, table.node, edges.node));
   return (state, found) => {
     const r = state.draw.length, boxes = rows(found.boxes, 4), n = wordsOf(data, state).length;
     const j = Math.min(Math.round(state.word), n-1), nouns = nounsOf(data, state);
