@@ -276,8 +276,13 @@ def _told(c:Claim)->str:
     table = ['\n'.join(f'| {" | ".join(l)} |' for l in lines)] if lines else []
     return '\n\n'.join([about, *table, *needs])
 
+def _shown(e:Effect|None, metric:str)->str:
+    "For a table; an interval that is wider than all that can be reached is left away"
+    wide = e and e.half and e.half>(600 if metric=='rsum' else 100)
+    return f'{_signed(e.mean)}, no interval worth the name' if wide else str(e or '–')
+
 def _line(t:Trial)->tuple[str,...]:
-    gain,over = (str(t.effect(side) or '–') for side in _SIDES[1:])
+    gain,over = (_shown(t.effect(side), t.metric) for side in _SIDES[1:])
     return f'{t.shown}; {METRICS[t.metric]}',t.reached,gain,over,t.verdict
 
 def read_claims(
@@ -333,7 +338,9 @@ def draw_claims(
         ax.plot([e.mean-e.half, e.mean+e.half], [y,y], 'k', lw=1)
         fill = 'w' if side=='control' else '.5'
         ax.plot(e.gains, [y]*len(e.gains), 'o', color=fill, mec='k', ms=4)
-    names = [t.shown+(', over the control' if side=='control' and 'over' in t.runs else '')
+    many = len({t.metric for t,*_ in rows})>1
+    names = [t.shown+(f', {METRICS[t.metric]}' if many else '')
+        +(', over the control' if side=='control' and 'over' in t.runs else '')
         for t,side,_ in rows]
     ax.axvline(0, color='k', ls='--', lw=.8)
     ax.set_yticks(range(len(rows)), names, fontsize=7.5)

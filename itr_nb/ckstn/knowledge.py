@@ -148,7 +148,7 @@ class Adjustment(nn.Module):
 
 # %% ../../nbs/ckstn/04_matching.ipynb #c62a1c80
 class CKA(nn.Module):
-    """Common knowledge adapter of one modality, CKSTN Eq. (2), (R3)-(R6)
+    """Common knowledge adapter of one modality, CKSTN Eq. (R2)-(R6), reconstructed
 
     Style, common knowledge, gate, adjustment."""
     def __init__(self,

@@ -19,7 +19,7 @@ from ..core import ArgumentError,check_each,check_shape
 ACTIVATIONS = dict(gelu=gelu, glu=glu, swish=silu)
 
 class LightFFN(nn.Module):
-    "The feed-forward network that narrows, CKSTN Eq. (1)"
+    "The feed-forward network that narrows, CKSTN Eq. (R1), reconstructed"
     def __init__(self,
         dim:int, # Width of the vectors
         reduction:float=4, # How many times narrower the middle is; 0.25 in the usual layer
@@ -42,7 +42,7 @@ class LightFFN(nn.Module):
 
 # %% ../../nbs/ckstn/01_lightweight.ipynb #74a1b16c
 class LightweightLayer(nn.Module):
-    "A transformer layer with a narrow feed-forward network, CKSTN Eq. (1)"
+    "A transformer layer with a narrow feed-forward network, CKSTN Eq. (R1), reconstructed"
     def __init__(self,
         dim:int, # Width of the vectors
         heads:int=4, # Parts that the width is cut into, each with an attention of its own

@@ -22,7 +22,7 @@ from itr_nb.core import (
 
 # %% ../../nbs/ckstn/06_scorer.ipynb #927f6ae3
 class MatchingScorer(Scorer):
-    "Scores of images with captions: the best region of every word, summed, CKSTN Eq. (9)"
+    "Scores of images with captions: the best region of every word, summed, CKSTN Eq. (R9), reconstructed"
     def __init__(self,
         reduce:str='sum', # Over words: 'sum' or 'mean'
         skip:tuple[int,int]=(0,0), # Tokens at a caption's start and end that do not count
@@ -96,7 +96,7 @@ def _padded(self:MatchingScorer, images:ImageStates, texts:TextStates, counted:T
 
 # %% ../../nbs/ckstn/06_scorer.ipynb #84ef07b5
 class _MaxSum(torch.autograd.Function):
-    """Sums over words of the best product with a region, CKSTN Eq. (9)
+    """Sums over words of the best product with a region, CKSTN Eq. (R9), reconstructed
 
     The way back visits the best regions of active pairs only."""
     @staticmethod
@@ -146,7 +146,7 @@ def region_word(
     images:ImageStates, # Images
     texts:TextStates, # As many captions
 )->Float[Tensor, "b r w"]: # Cosines within each pair; -1 where region or word is masked
-    """The matrix $A$ of each matched pair, CKSTN Eq. (9)
+    """The matrix $A$ of each matched pair, CKSTN Eq. (R9), reconstructed
 
     Raises `ArgumentError` where there are not as many images as captions."""
     check_shape(texts.local, 'texts.local', f'{len(images)} w {images.local.shape[2]}')

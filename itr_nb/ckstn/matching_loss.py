@@ -18,7 +18,7 @@ from ..registry import loss
 # %% ../../nbs/ckstn/04_matching.ipynb #a8b4745a
 @loss('matching')
 class MatchingLoss(TripletLoss):
-    """Hinge ranking loss of region-word scores, CKSTN Eq. (9)
+    """Hinge ranking loss of region-word scores, CKSTN Eq. (R9), reconstructed
 
     A `TripletLoss` whose term is called 'matching'."""
     def collapse_levels(self, pairs:int)->dict[str,float]:

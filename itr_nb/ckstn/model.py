@@ -67,11 +67,11 @@ def ckstn(
     bert_layers:int|None=None, # Keep only its first layers
     word_dim:int=300, # Width of a learned word vector, for 'gru' and 'lstm'
     boxes:bool=True, # Tell regions the geometry of their boxes?
-    layers:int=2, # Lightweight layers of each modality, Eq. (1)
+    layers:int=2, # Lightweight layers of each modality, (R1)
     heads:int=4, # Of their attention
     reduction:float=4, # How much narrower their middle is
     activation:str='gelu', # 'gelu', 'glu' or 'swish'
-    style_layers:int=4, # Of the style extractor, Eq. (2); 0 for the mean
+    style_layers:int=4, # Of the style extractor, (R2); 0 for the mean
     reading:str='rows', # What a row is: 'rows', 'chunks' or 'row'
     knowledge:bool=True, # With common knowledge, (R3)-(R5)?
     units:int=64, # How many
@@ -79,7 +79,7 @@ def ckstn(
     scale:bool=True, # Divide the products of (R3) by the square root of the width?
     gate:str='convex', # 'convex' or 'sum', (R4)
     adjust:str='residual', # 'residual' or 'film', (R6)
-    reduce:str='sum', # Over words, Eq. (9): 'sum' or 'mean'
+    reduce:str='sum', # Over words, (R9): 'sum' or 'mean'
     skip:tuple[int,int]=(0,0), # Tokens that do not count in the score
     padding:str='exact', # 'exact' or 'zero', as `MatchingScorer`
     dropout:float=.1, # In the lightweight layers and on learned word vectors

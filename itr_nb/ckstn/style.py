@@ -33,7 +33,7 @@ def _style_mlp(
     width:int, # Width of what comes in
     dim:int, # Width of the style
 )->nn.Sequential: # width -> dim -> dim -> dim
-    "Three linear layers with GELU between them, CKSTN Eq. (2)"
+    "Three linear layers with GELU between them, CKSTN Eq. (R2), reconstructed"
     maps = [nn.Linear(width, dim), nn.Linear(dim, dim), nn.Linear(dim, dim)]
     for fc,follows in zip(maps, ('relu', 'relu', 'linear')):
         nn.init.kaiming_uniform_(fc.weight, nonlinearity=follows)
@@ -44,7 +44,7 @@ def _style_mlp(
 READINGS = ('rows', 'chunks', 'row')
 
 class SEE(nn.Module):
-    "Style embedding extractor, CKSTN Eq. (2)"
+    "Style embedding extractor, CKSTN Eq. (R2), reconstructed"
     def __init__(self,
         dim:int, # Width of parts and styles
         layers:int=4, # Recurrent layers; 0 leaves the mean

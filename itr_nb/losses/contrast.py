@@ -62,7 +62,7 @@ def contrasted(
     images:ImageStates|None, # States of the images, for 'style' and 'features'
     texts:TextStates|None, # States of the captions
 )->Float[Tensor, "b b"]: # The scores that a contrastive loss looks at
-    """The model's scores, or cosines of style vectors or of mean features, CKSTN Eq. (7)-(8)
+    """The model's scores, or cosines of style vectors or of mean features, CKSTN Eq. (R7)-(R8)
 
     Raises `ArgumentError` where states are wanted and missing"""
     look = CONTRASTED[on]

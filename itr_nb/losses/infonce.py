@@ -74,7 +74,7 @@ def info_nce(
 # %% ../../nbs/road/05_infonce.ipynb #f426bd48
 @loss('infonce')
 class InfoNCE(Loss):
-    """InfoNCE over the batch with a learned temperature, CUSA Eq. (1)-(4), CKSTN Eq. (7)-(8)
+    """InfoNCE over the batch with a learned temperature, CUSA Eq. (1)-(4), CKSTN Eq. (R7)-(R8)
 
     It contrasts the model's scores, or cosines of the states' `glob` (`on='style'`) or of their
     mean `local` (`on='features'`)"""

@@ -19,6 +19,8 @@ def lead(image, own, other):
     cos = torch.nn.functional.cosine_similarity
     return round((cos(image, own)-cos(image, other)).item(), 2)
 
+def gated(s, g): return GATES['convex'](g, s, _read_units(s, units)[0])
+
 def count(module): return sum(p.numel() for p in module.parameters())
 
 def test_knowledge_sizes():

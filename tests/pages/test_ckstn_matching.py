@@ -23,7 +23,7 @@ def states(kind, local, mask=None):
     return kind(masked_mean(local, mask), local, mask)
 
 def plain_matching(images, texts):
-    "Eq. (9) as autograd would have it: all cosines at once"
+    "(R9) as autograd would have it: all cosines at once"
     a = torch.einsum('ird,twd->irtw', l2norm(images.local), l2norm(texts.local))
     a = a.masked_fill(~images.mask[:,:,None,None], -torch.inf)
     return a.amax(1).masked_fill(~texts.mask, 0).sum(-1)

@@ -27,6 +27,12 @@ def box(x, y, text, fc='w'):
     look = dict(boxstyle='round,pad=.4', fc=fc, ec='k', lw=.8)
     ax.text(x, y, text, ha='center', va='center', fontsize=8.5, bbox=look)
 
+def by_hand(unit):
+    hand = imcnet(2, 5, dim=2, word_dim=3, unit=unit).eval().requires_grad_(False)
+    hand.image_encoder.fc.weight.copy_(torch.eye(2))
+    hand.image_encoder.fc.bias.copy_(torch.tensor([1.,0]))
+    return hand.encode_image(Batch.of(regions=torch.tensor([[[3.,4]]]))).glob[0]
+
 def imc_sizes(**kw):
     with torch.device('meta'): return sum(p.numel() for p in imcnet(**kw).parameters())
 
@@ -34,13 +40,12 @@ def test_imcnet_size():
     test_eq(imc_sizes(), 2_098_176+8481*300+2*4*1024*(300+1024+2))
 
 def test_imcnet_by_hand():
+    test_close(by_hand(unit=True), torch.tensor([2.,1])/5**.5)
+    test_close(by_hand(unit=False), torch.tensor([1.,1])/2**.5)
     torch.manual_seed(0)
     hand = imcnet(2, 5, dim=2, word_dim=3).eval()
-    hand.image_encoder.fc.weight.data = torch.eye(2)
     with torch.no_grad():
-        images = hand.encode_image(Batch.of(regions=torch.tensor([[[3.,4]]])))
         texts = hand.encode_text(Batch(tokens=torch.tensor([[1,4,2],[1,2,0]])))
-    test_close(images.glob, torch.tensor([[.6,.8]]))
     test_close(texts.glob, torch.stack([texts.local[0,2], texts.local[1,1]]))
 
 def save_resnet(folder, seed=0):
