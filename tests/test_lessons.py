@@ -111,7 +111,7 @@ def page_of(*cells):
     "A page out of texts; one that starts with `#|` or `def` is code"
     def cell(i, source):
         code = source.startswith(('#|', 'def ', 'x ='))
-        directives = {l[2:].strip():'' for l in source.splitlines() if l.startswith('#|')}
+        directives = {l[2:].partition(':')[0].strip():'' for l in source.splitlines() if l.startswith('#|')}
         return SimpleNamespace(id=f'c{i}', cell_type='code' if code else 'markdown', source=source, directives=directives, outputs=[])
     return SimpleNamespace(name='x', nb=SimpleNamespace(cells=[cell(i, s) for i,s in enumerate(cells)]))
 
@@ -147,6 +147,49 @@ def test_minutes_are_those_of_what_is_seen():
     cell.source,cell.directives = 'x = 1',{'code-fold':'true'}
     assert line_count(page)==0
 
+def names_of(table):
+    "What a scope and those in it read from outside, and what its own level binds"
+    here = table.get_type()=='module'
+    read = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (here or s.is_global())}
+    own = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()} if here else set()
+    return read.union(*(names_of(t)[0] for t in table.get_children())),own
+
+def names_in(code): return names_of(symtable.symtable(code, 'page', 'exec'))
+
+def copied_runs(page):
+    "What a reader sees, and the solutions, name nothing that only a figure's folded code or a hidden cell makes; imports are folded, and open"
+    drawn,seen = set(),set()
+    for c in before_proof(page):
+        if c.cell_type!='code' or 'default_exp' in c.directives: continue
+        read,own = names_in(code_of(c))
+        drawer = 'hide' in c.directives or 'echo' in c.directives and not only_imports(tree_of(c))
+        if drawer: drawn |= own
+        else:
+            if lost := sorted((read-own-seen)&drawn): yield f'cell {c.id}: reads {", ".join(lost)} of folded code'
+            seen |= own
+    for k,code in enumerate(solutions(page), 1):
+        read,own = names_in(code)
+        if lost := sorted((read-own-seen)&drawn): yield f'solution {k}: reads {", ".join(lost)} of folded code'
+
+# Pages whose shown code is copied and run; elsewhere some of it still leans on folded code
+copied = [p for p in pages() if p.chapter=='cusa' and p.path.stem not in ('08_unicom', '09_clip', '10_fusion')]
+
+@pytest.mark.parametrize('page', copied, ids=lambda p: p.name)
+def test_what_is_copied_runs_without_the_figures(page): assert not list(copied_runs(page)), page.name
+
+@pytest.mark.parametrize('cells,said', [
+    (('x = 1', '#| echo: false\ny = x', 'x = 2\nprint(x)'), ''),
+    (('#| echo: false\nfrom math import pi', 'x = pi'), ''),
+    (('#| echo: false\ny = 1', 'def f(): return [y for _ in range(3)]'), 'cell c1: reads y'),
+    (('#| hide\nhome = 1', 'x = home'), 'cell c1: reads home'),
+    (('#| hide\nfrom math import pi', 'x = pi'), 'cell c1: reads pi'),
+    (('#| echo: false\ny = 1', 'x = 1\ny = 2\nprint(y)'), ''),
+    (('#| echo: false\ny = 1', '<details><summary>Solution</summary>\n```python\nassert y\n```\n</details>'), 'solution 1: reads y'),
+    (('x = 1', '<details><summary>Solution</summary>\n```python\nassert x\n```\n</details>'), '')])
+def test_what_leans_on_a_figure_is_noticed(cells, said):
+    found = '; '.join(copied_runs(page_of(*cells)))
+    assert said in found and bool(said)==bool(found)
+
 # Reference pages of a module; those without one are guides and lists
 of_modules = [p for p in pages() if p.name in listed('reference') and p.module]
 
@@ -157,18 +200,11 @@ def opening(page):
         if c.cell_type!='code' or is_exported(c) or aside&c.directives.keys(): continue
         if code_of(c).strip() and not only_imports(tree_of(c)): return c
 
-def names_of(table):
-    "What a scope and those in it read from outside, and what its own level binds"
-    here = table.get_type()=='module'
-    read = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (here or s.is_global())}
-    own = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()} if here else set()
-    return read.union(*(names_of(t)[0] for t in table.get_children())),own
-
 def runs_alone(page):
     "Copied into an empty file, the opening has all that it names, and it shows what comes out"
     cell = opening(page)
     if cell is None: return (yield 'no example that can be seen')
-    read,own = names_of(symtable.symtable(code_of(cell), page.name, 'exec'))
+    read,own = names_in(code_of(cell))
     if lost := sorted(read-own-set(dir(builtins))): yield f'cell {cell.id}: imports or defines no {", ".join(lost)}'
     if not cell.outputs: yield f'cell {cell.id}: shows no output'
 

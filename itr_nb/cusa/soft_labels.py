@@ -9,6 +9,7 @@ __all__ = ['soft_label_kl', 'teacher_cosines', 'CSALoss', 'USALoss']
 
 # %% ../../nbs/cusa/01_soft_labels.ipynb #8f058132
 import torch
+from fastcore.basics import patch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -66,14 +67,7 @@ def teacher_cosines(
     x = l2norm(x)
     return x@x.T
 
-# %% ../../nbs/cusa/01_soft_labels.ipynb #00050fb3
-_FIELDS = 'teacher_image','teacher_text'
-
-def _teachers(batch:Batch|None)->list[Tensor]: # R of images and R of captions
-    "What both teachers say of a batch"
-    batch = Batch() if batch is None else batch
-    return [teacher_cosines(batch.get(k), f'batch.{k}') for k in _FIELDS]
-
+# %% ../../nbs/cusa/01_soft_labels.ipynb #5eed0052
 def _before_sigmoid(sims:Float[Tensor, "b b"])->Float[Tensor, "b b"]:
     "What went into a sigmoid; refuses what did not come out of one"
     lo,hi = sims.min(),sims.max()
@@ -82,6 +76,14 @@ def _before_sigmoid(sims:Float[Tensor, "b b"])->Float[Tensor, "b b"]:
         return ArgumentError('sims', 'scores of a sigmoid, 0 to 1', got)
     check_that((lo>=0) & (hi<=1), error)
     return sims.logit(1e-6)
+
+# %% ../../nbs/cusa/01_soft_labels.ipynb #00050fb3
+_FIELDS = 'teacher_image','teacher_text'
+
+def _teachers(batch:Batch|None)->list[Tensor]: # R of images and R of captions
+    "What both teachers say of a batch"
+    batch = Batch() if batch is None else batch
+    return [teacher_cosines(batch.get(k), f'batch.{k}') for k in _FIELDS]
 
 @loss('csa')
 class CSALoss(Loss):
@@ -114,8 +116,10 @@ class CSALoss(Loss):
         t2i = soft_label_kl(sims.T, t2t, tau, self.tau_teacher)
         return {'csa': (i2t+t2i)/2}
 
-    def extra_repr(self):
-        return f'tau_teacher={self.tau_teacher}, before_sigmoid={self.before_sigmoid}'
+# %% ../../nbs/cusa/01_soft_labels.ipynb #5eed005c
+@patch
+def extra_repr(self:CSALoss):
+    return f'tau_teacher={self.tau_teacher}, before_sigmoid={self.before_sigmoid}'
 
 # %% ../../nbs/cusa/02_within.ipynb #aa85517d
 @loss('usa')

@@ -49,7 +49,7 @@ def _mean_vector(
     rows:Sequence, # (f) or (1 f) an item
     names:Sequence[str], # Of the items, for the error
 )->np.ndarray: # (f) float32
-    """Mean over all items, Eq. (1), each of them checked on the way
+    """Mean over all items, each of them checked on the way
 
     `ArgumentError` names the first that is of no use"""
     total,n = 0.,len(_vector(rows[0], names[0]))
@@ -225,12 +225,12 @@ def with_teachers(
     splits:Splits, # With a train split
     image:nn.Module|str|Path|None=None, # Image model, or file of features; no field if not given
     text:nn.Module|str|Path|None=None, # Sentence model, or file of features; no field if not given
-    centre:str='image', # Side whose mean over the train split comes off; also 'both' or 'none'
+    centre:str='image', # Whose mean over the train split comes off: 'image','text','both','none'
     attach:Sequence[str]=('train',), # Splits that get features
     home:str|Path|None=None, # Where caches live; `cache_home()` if not given
     **kw, # `device`, `progress`
 )->Splits: # The same pairs with fields `teacher_image` and `teacher_text`
-    """Attach the features of frozen teachers, Eq. (1)
+    """Attach the features of frozen teachers, whose cosines CUSA Eq. (5) takes
 
     Raises `ArgumentError` and `FileNotFoundError` for features that are missing, of other data,
     NaN or zero"""
@@ -322,7 +322,7 @@ class Teachers:
     "Frozen teachers of CUSA by name, and how their features come to the training pairs"
     image:str|None=None # Image model, or file of features
     text:str|None=None # Text model, or file of features
-    centre:str='image' # Side whose mean over the train split comes off; also 'both' or 'none'
+    centre:str='image' # Whose mean over the train split comes off: 'image','text','both','none'
     size:int|None=None # Side of the pictures that the image model sees, if not its usual
     online:bool=False # Run in the training step? Else their features are extracted before
 

@@ -60,6 +60,11 @@ def change(name, than, key):
     seeds = [s for s in range(5) if (name,s) in of]
     return ', '.join(f'{of[name,s][key]-of[than,s][key]:+.1f}' for s in seeds)
 
+def plain(name, than, key='t2t_r1'):
+    gain = torch.tensor([of[name,s][key]-of[than,s][key] for s in range(5)])
+    half = 2.776*gain.std()/5**.5 # Student's quantile for five seeds
+    return f'{gain.mean():.1f} ± {half:.1f}'
+
 def errors(p, view):
     "E|f-g|², ε_I and ε_T of laws p (n i t k) whose other views lie at view (n k c)"
     def mean(w): return torch.einsum('n...k,nkc->n...c', w, view)/w.sum(-1)[...,None]

@@ -47,6 +47,30 @@ class Fusion(nn.Module):
         looks = (self.look(words)@patches.mT).softmax(-1)
         return self.match(self.judge(torch.cat([words, looks@patches], -1)).mean(1))
 
+def learned(n=72, seed=0):
+    "A fusion that was trained on the first n pairs"
+    torch.manual_seed(seed)
+    fusion,same = Fusion(),torch.eye(n, dtype=torch.bool)
+    opt = torch.optim.Adam(fusion.parameters(), 5e-3)
+    y = torch.tensor([1.,0,0]).repeat_interleave(n)
+    for step in range(150):
+        v,t = pictures(1+step)[:n],words[:n]
+        now = cosines(v, t)
+        j,i = hard_negative(now, same),hard_negative(now.T, same)
+        m = fusion(torch.cat([t, t[j], t]), torch.cat([v, v, v[i]]))
+        opt.zero_grad()
+        matching_loss(m, y).backward()
+        opt.step()
+    return fusion
+
+@torch.no_grad()
+def logits(fusion):
+    return torch.stack([fusion(words, v.expand(72, -1, -1))[:,1] for v in seen])
+
+def found_new(scores):
+    right = scores[:,60:].argmax(0)==torch.arange(60, 72)
+    return round(100*right.float().mean().item())
+
 def kept(a, b):
     after = (l2norm(a(z))@l2norm(b(z)).T)[off]
     return round(torch.corrcoef(torch.stack([before, after]))[0,1].item(), 1)

@@ -2,14 +2,14 @@
 from itr_nb.cusa.teachers import *
 from itr_nb.cusa.teachers import _TeacherRows,_mean_vector,_read_dict_npy,_read_teacher
 import tempfile
-from itr_nb.cusa.teachers import with_teachers
+from pathlib import Path
+import numpy as np
+from itr_nb.cusa.teachers import save_teachers,Teachers,with_teachers
 from itr_nb.workshop import efficientnet_lite,minilm
 from itr_nb.workshop.scenes import load_scenes
 import pickle
 from collections.abc import Mapping,Sequence
 from dataclasses import dataclass,replace
-from pathlib import Path
-import numpy as np
 import torch
 from fastcore.basics import patch
 from PIL import Image
@@ -30,8 +30,6 @@ from itr_nb.cusa.soft_labels import CSALoss
 from itr_nb.cusa.unicom import Unicom
 from itr_nb.data.batches import RetrievalData
 from itr_nb.registry import TABLES
-
-def image_rows(splits): return splits['train'].image_fields['teacher_image']
 
 def test_mean_by_hand():
     three = [np.array([1,2]), np.array([[3,2]]), np.array([5,5])]
