@@ -1,10 +1,10 @@
 "A lesson keeps its budgets: what a reader walks through is short, and its proof stands last, its answers folded"
-import ast,builtins,re,symtable,tomllib
+import ast,builtins,re,tomllib
 from types import SimpleNamespace
 
 import pytest
 from tools.course import before_proof,folded,line_count,lessons,made,minutes,solutions,word_count,words_a_minute,words_of_outputs,write_course
-from tools.pages import code_of,is_exported,listed,nbs,only_imports,pages,root,tree_of
+from tools.pages import code_of,is_exported,listed,names_in,nbs,only_imports,pages,root,tree_of
 
 package = root/'itr_nb'
 
@@ -140,19 +140,11 @@ def opening(page):
         if c.cell_type!='code' or is_exported(c) or aside&c.directives.keys(): continue
         if code_of(c).strip() and not only_imports(tree_of(c)): return c
 
-def names_of(table):
-    "What a scope and those in it read from outside, and what its own level binds"
-    here = table.get_type()=='module'
-    read = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (here or s.is_global())}
-    own = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()} if here else set()
-    return read.union(*(names_of(t)[0] for t in table.get_children())),own
-
 def runs_alone(page):
     "Copied into an empty file, the opening has all that it names, and it shows what comes out"
     cell = opening(page)
     if cell is None: return (yield 'no example that can be seen')
-    read,own = names_of(symtable.symtable(code_of(cell), page.name, 'exec'))
-    if lost := sorted(read-own-set(dir(builtins))): yield f'cell {cell.id}: imports or defines no {", ".join(lost)}'
+    if lost := sorted(names_in(code_of(cell))[0]-set(dir(builtins))): yield f'cell {cell.id}: imports or defines no {", ".join(lost)}'
     if not cell.outputs: yield f'cell {cell.id}: shows no output'
 
 @pytest.mark.parametrize('page', of_modules, ids=lambda p: p.name)
