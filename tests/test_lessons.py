@@ -1,10 +1,10 @@
 "A lesson keeps its budgets: what a reader walks through is short, and its proof stands last, its answers folded"
-import ast,builtins,re,symtable,tomllib
+import ast,builtins,re,tomllib
 from types import SimpleNamespace
 
 import pytest
 from tools.course import before_proof,folded,line_count,lessons,made,minutes,solutions,word_count,words_a_minute,words_of_outputs,write_course
-from tools.pages import code_of,is_exported,listed,nbs,only_imports,pages,root,tree_of
+from tools.pages import code_of,is_exported,listed,names_in,nbs,only_imports,pages,root,tree_of
 
 package = root/'itr_nb'
 
@@ -147,15 +147,6 @@ def test_minutes_are_those_of_what_is_seen():
     cell.source,cell.directives = 'x = 1',{'code-fold':'true'}
     assert line_count(page)==0
 
-def names_of(table):
-    "What a scope and those in it read from outside, and what its own level binds"
-    here = table.get_type()=='module'
-    read = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (here or s.is_global())}
-    own = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()} if here else set()
-    return read.union(*(names_of(t)[0] for t in table.get_children())),own
-
-def names_in(code): return names_of(symtable.symtable(code, 'page', 'exec'))
-
 def copied_runs(page):
     "What a reader sees, and the solutions, name nothing that only a figure's folded code or a hidden cell makes; imports are folded, and open"
     drawn,seen = set(),set()
@@ -165,11 +156,11 @@ def copied_runs(page):
         drawer = 'hide' in c.directives or 'echo' in c.directives and not only_imports(tree_of(c))
         if drawer: drawn |= own
         else:
-            if lost := sorted((read-own-seen)&drawn): yield f'cell {c.id}: reads {", ".join(lost)} of folded code'
+            if lost := sorted((read-seen)&drawn): yield f'cell {c.id}: reads {", ".join(lost)} of folded code'
             seen |= own
     for k,code in enumerate(solutions(page), 1):
         read,own = names_in(code)
-        if lost := sorted((read-own-seen)&drawn): yield f'solution {k}: reads {", ".join(lost)} of folded code'
+        if lost := sorted((read-seen)&drawn): yield f'solution {k}: reads {", ".join(lost)} of folded code'
 
 # Pages whose shown code is copied and run; elsewhere some of it still leans on folded code
 copied = [p for p in pages() if p.chapter=='cusa' and p.path.stem not in ('08_unicom', '09_clip', '10_fusion')]
@@ -204,8 +195,7 @@ def runs_alone(page):
     "Copied into an empty file, the opening has all that it names, and it shows what comes out"
     cell = opening(page)
     if cell is None: return (yield 'no example that can be seen')
-    read,own = names_in(code_of(cell))
-    if lost := sorted(read-own-set(dir(builtins))): yield f'cell {cell.id}: imports or defines no {", ".join(lost)}'
+    if lost := sorted(names_in(code_of(cell))[0]-set(dir(builtins))): yield f'cell {cell.id}: imports or defines no {", ".join(lost)}'
     if not cell.outputs: yield f'cell {cell.id}: shows no output'
 
 @pytest.mark.parametrize('page', of_modules, ids=lambda p: p.name)

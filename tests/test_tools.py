@@ -74,6 +74,7 @@ def test_names_lead_to_the_right_page():
             ('`l2norm` and `SGR`', 'show.cards', '[`l2norm`](reference/core.html#l2norm) and [`SGR`](sgraf/sgr.html#sgr)'),
             ('`sgraf` of a later page', 'losses.triplet', '`sgraf` of a later page'),
             ('[`SGR`](#here), ``SGR``', 'show.cards', '[`SGR`](#here), ``SGR``'),
+            ('[`SGR` and `l2norm`](#here), ![a `SGR`](x.png)', 'show.cards', '[`SGR` and `l2norm`](#here), ![a `SGR`](x.png)'),
             ('a\n\n```\n`SGR`\n```\n\n    `SGR`\n', 'show.cards', 'a\n\n```\n`SGR`\n```\n\n    `SGR`\n')):
         assert links(text, module)==want
 
@@ -85,6 +86,9 @@ def test_what_a_page_defines_or_imports_leads_there(tmp_path, monkeypatch):
     hand = {k:v and v.replace(home_of_site, '') for k,v in doc_procs.at_hand(nb).items()}
     assert hand==dict(train='reference/training.html#train', tuned='cusa/clip.html#clip', pooled=None, judge=None)
     assert doc_procs.link_names('`train`, `judge`, `clip`', None, hand)=='[`train`](reference/training.html#train), `judge`, `clip`'
+    for text in ('`train`, val or test', 'the split `train`', 'val and `train`', 'a column `train`, which'):
+        assert doc_procs.link_names(text, None, hand)==text, 'the name of a split is no function'
+    assert 'html#train' in doc_procs.link_names('`train` leaves a folder', None, hand)
 
 def test_cells_on_the_site_by_one_rule():
     "Imports and the code of figures are folded, whatever their marks; a cell whose output was kept, and a part of a file, say so"
@@ -100,6 +104,30 @@ def test_cells_on_the_site_by_one_rule():
     assert shown('x = 1', slow='')==['<p class="kept">slow: its output was kept</p>', 'x = 1']
     assert 'Code of the table; slow: its output was kept' in shown('x = 1', slow='', echo='false')[0]
     assert shown('x = 1', printed=False, slow='')[0]=='<p class="kept">slow: not run with this page</p>'
+
+def page_shown(*sources, marks=({},)*9):
+    "What stands on the site for cells of one page of the reference"
+    cells = [mk_cell(s) for s in sources]
+    for c,m in zip(cells, marks): c.outputs,c.directives_,c.parsed_ = [],m,lambda c=c: ast.parse(c.source).body
+    needed = doc_procs.needed_by(cells)
+    return [s.source for c in cells for s in doc_procs.shown(c, None, False, needed)]
+
+def test_folded_code_says_whether_it_is_needed():
+    helper,figure = 'import torch\ndef drawn(): return torch.ones(2)','boxes = 3'
+    said = page_shown(helper, figure, 'drawn()', marks=({'hide':''}, {'echo':'false'}, {}))
+    assert doc_procs.helpers in said[1] and 'which the code below needs' not in said[2]
+    said = page_shown(helper, figure, 'boxes', marks=({'hide':''}, {'echo':'false'}, {}))
+    assert 'More code' in said[1] and 'which the code below needs' in said[2]
+
+def test_code_for_who_changes_the_module_is_folded():
+    "Cells that name what is private, verbs of the command line, private functions beside a public constant"
+    said = page_shown('_look(3)', 'def _own(): return 1\n_own()', 'x = 1')
+    assert doc_procs.inside in said[0] and said[1:]==['def _own(): return 1\n_own()', 'x = 1']
+    exported = ({'export':''},)*2
+    said = page_shown('@app.command()\ndef train(\n    data:Annotated[str, option("--data")]=None,\n):\n    "Train"\n    return 1', marks=exported)
+    assert said[0]=='<span id="train"></span>' and len(said)==2 and said[1].startswith('#| code-fold: true')
+    said = page_shown('LIMIT = 3\n_B = 4\ndef _read():\n    return _B', marks=exported)
+    assert said[1]=='```python\nLIMIT = 3\n```' and said[2].startswith('#| code-fold: true') and 'def _read' in said[2]
 
 two_things = '''
 def _helper(): return 2

@@ -14,7 +14,7 @@ from nbdev.doclinks import NbdevLookup
 from nbdev.process import Processor
 from nbdev.showdoc import showdoc_nm
 
-from tools.pages import Page,only_imports,pages
+from tools.pages import Page,code_of,names_in,only_imports,pages
 
 hidden = {'export', 'exports', 'exporti', 'hide', 'default_exp'}
 
@@ -92,6 +92,13 @@ def behind(lines, summary):
     cell = mk_cell(f'#| code-fold: true\n#| code-summary: "{summary}"\n{text}')
     return [cell] if text.strip() else []
 
+def constants(cell):
+    "Lines of the public names that a cell binds outside of functions and classes"
+    lines,out = cell.source.splitlines(),[]
+    for n in cell.parsed_() or []:
+        if isinstance(n, ast.Assign) and getattr(n.targets[0], 'id', '_')[0]!='_': out += lines[n.lineno-1:n.end_lineno]
+    return out
+
 def in_reference(cell, module):
     "An exported cell of a page of the reference: each public name under a heading of its own, in short, its code folded"
     found,rest = pieces(cell)
@@ -102,7 +109,9 @@ def in_reference(cell, module):
         folds = sum(map(bool, whole))>sum(map(bool, short))+2
         out += [heading(listify(showdoc_nm(node)), module, places_of(cell) if node is found[0][0] else ()), code_block(short if folds else whole)]
         if folds: out += behind(own, 'Code')
-    if not found and (at := places_of(cell)): out = [mk_cell(anchors(at), 'markdown')]
+    if not found:
+        public = constants(cell)
+        out = [*([mk_cell(anchors(places_of(cell)), 'markdown')] if places_of(cell) else []), *([code_block(public)] if public else [])]
     return [*out, *behind(rest, 'More code' if found else 'Code')]
 
 def names_to_import(module):
@@ -139,6 +148,9 @@ def joined(cells):
 # What the site says of a cell whose outputs were kept, by the mark that keeps it from being run
 kept = {'slow':'slow', 'cuda':'on a GPU', 'hub':'from the network'}
 
+# What the site says of code that it folds
+helpers,inside = 'Helpers: the code below needs them','Code, for who changes the module: it names what is private'
+
 def kept_for(cell):
     "What the site says of a cell that is not run with its page, '' for the others"
     why = next((said for mark,said in kept.items() if mark in cell.directives_), '')
@@ -157,23 +169,43 @@ def only_private(cell):
 
 def has_picture(cell): return any('image/png' in o.get('data', {}) for o in cell.outputs)
 
-def shown(cell, module, lesson=True):
+def is_open(cell):
+    "Does the code of a cell stand open on the site, as something to be copied?"
+    return cell.cell_type=='code' and not cell.directives_.keys()&{*hidden, 'proof', 'echo', 'code-fold'} and not is_imports(cell)
+
+def needed_by(cells):
+    "What the open cells of a page read"
+    return {name for c in cells if is_open(c) for name in names_in(code_of(c))[0]}
+
+def is_inside(cell):
+    "Does an open cell name what is private to the module, which nobody who copies it has?"
+    return is_open(cell) and any(re.match('_[^_]', name) for name in names_in(code_of(cell))[0])
+
+def of_the_shell(cell):
+    "Does an exported cell hold verbs of the command line? Their signatures are written for typer; a reader has `--help`"
+    return bool(re.search(r'@app\.|\btyper\.|\boption\(|\bargument\(', cell.source))
+
+def shown(cell, module, lesson=True, needed=frozenset()):
     """What stands on the site for a cell: definitions under a heading, imports and hidden code folded, so that who copies has all
 
-    Code whose outputs were kept says so. Outside a lesson definitions are shown in short."""
+    Code whose outputs were kept says so, folded code that the open cells need (`needed`, names) too. Outside a lesson definitions
+    are shown in short, and what is private to the module, or written for the command line, is folded."""
     if cell.cell_type!='code': return [cell]
     marks = cell.directives_
     if marks.get('echo')=='false':
         what = 'Code of the figure' if has_picture(cell) else 'Code of the table'
+        if needed & names_in(code_of(cell))[1]: what += ', which the code below needs'
         return [fold(cell, f'{what}; {kept_for(cell)}' if kept_for(cell) else what)]
     if is_imports(cell): return [silent(fold(cell, 'Imports: the code below needs them'))]
+    if not lesson and is_inside(cell): return [fold(cell, inside)]
     if not marks.keys()&hidden: return labelled(cell)
     if not cell.source.strip() or marks.get('eval')=='false' and 'hide' in marks: return []
-    if 'hide' in cell.directives_: return [mk_cell(anchors(places_of(cell)), 'markdown'), silent(fold(cell, 'More code'))]
+    if 'hide' in cell.directives_: return [mk_cell(anchors(places_of(cell)), 'markdown'), silent(fold(cell, helpers if needed&names_in(code_of(cell))[1] else 'More code'))]
     exported = {'export', 'exports'}&cell.directives_.keys()
     home = ''.join(''.join(cell.directives_[d]) for d in exported).strip()
     names,places = names_of(cell),places_of(cell)
-    if not lesson and (names or only_private(cell)): return in_reference(cell, home or module)
+    if not lesson and of_the_shell(cell): return [mk_cell(anchors(places), 'markdown'), *behind(cell.source.splitlines(), 'Code')]
+    if not lesson and (names or places or only_private(cell)): return in_reference(cell, home or module)
     if names: return [heading(names, home or module, places), cell]
     return [mk_cell(anchors(places), 'markdown'), cell] if places else [cell]
 
@@ -191,7 +223,9 @@ class show_source(Processor):
             self.nb.cells = [c for c in self.nb.cells if c.cell_type!='code' or 'hide' not in c.directives_]
             return
         module,page = module_of(self.nb),page_of(self.nb)
-        cells = [c for cell in joined(self.nb.cells) for c in shown(cell, module, page.is_lesson)]
+        whole = joined(self.nb.cells)
+        needed = needed_by(whole)
+        cells = [c for cell in whole for c in shown(cell, module, page.is_lesson, needed)]
         self.nb.cells = cells if page.is_lesson or not module else below_title(cells, names_to_import(module))
 
 @cache
@@ -244,12 +278,21 @@ def at_hand(nb):
                 if urls: found[a.asname or a.name] = inside or lookup().doc(a.name)
     return found
 
+splits = {'train', 'val', 'dev', 'test', 'fold', 'split', 'partition', 'column', 'columns'}
+
+def is_split(m):
+    "Is a name in backticks one of a split or a column, as others that stand beside it are?"
+    if m['name'] not in splits: return False
+    beside = m.string[max(0, m.start()-30):m.start()]+' '+m.string[m.end():m.end()+30]
+    return any(w in splits and w!=m['name'] for w in re.findall(r'\w+', beside))
+
 def target(name, before, module, hand):
     """Where a name in backticks leads, None for nowhere; `hand` is `at_hand` of the page
 
     A notebook's name leads to its page, and a module's if it has a dot, or if the text before it says that it is one. What the page
     defines or imports leads to where that is explained. Another lower-case word is more often an argument, a field or a setting than
-    a function: it leads somewhere only if the package has one thing of that name, and that not on a page that comes later."""
+    a function: it leads somewhere only if the package has one thing of that name, and that not on a page that comes later; of the
+    reference, which is not read in order, none does."""
     homes,plain = addresses(),name.removesuffix('()')
     if '/' in name and name in notebooks(): return notebooks()[name]
     says_page = re.match(r'- (Before|Next|See)\b', before) or re.search(r'\bpages? ([^.;]* and )?$', before)
@@ -258,17 +301,23 @@ def target(name, before, module, hand):
     found = lookup().doc(plain)
     if found and re.fullmatch('[a-z0-9]+', name):
         if len(places().get(name, ()))>1 or name in other_uses(): return None
-        order = list(notebooks().values())
-        if module and order.index(found.partition('#')[0])>order.index(homes[module]): return None
+        order,there = list(notebooks().values()),found.partition('#')[0]
+        looked_up = '/reference/' in there and module and '/reference/' in homes[module]
+        if module and not looked_up and order.index(there)>order.index(homes[module]): return None
     return found
+
+# A link or a picture, whose text may hold brackets of its own
+a_link = r'!?\[(?:[^\[\]\n]|\[[^\[\]\n]*\])*\]\([^)\n]*\)'
 
 def link_names(text, module, hand):
     "Text of a page in which names in backticks are links, but for those in code and in links"
     def link(m):
-        to = target(m[1], m.string[:m.start()], module, hand)
+        if m['name'] is None: return m[0]
+        to = None if is_split(m) else target(m['name'], m.string[:m.start()], module, hand)
         return m[0] if to is None else f'[{m[0]}]({to})'
     parts = re.split(r'(^```.*?^```|^    [^\n]*$)', text, flags=re.M|re.S)
-    parts[::2] = ['\n'.join(re.sub(r'(?<![\[`])`([^`\s]+)`(?!`)', link, l) for l in p.split('\n')) for p in parts[::2]]
+    name = r'(?<![\[`])`(?P<name>[^`\s]+)`(?!`)'
+    parts[::2] = ['\n'.join(re.sub(f'{a_link}|{name}', link, l) for l in p.split('\n')) for p in parts[::2]]
     return ''.join(parts)
 
 def without_marks(text):

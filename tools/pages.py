@@ -1,5 +1,5 @@
 "The notebooks, in reading order, and what can be said of one without running it"
-import ast,re,tomllib
+import ast,re,symtable,tomllib
 from dataclasses import dataclass
 from functools import cache,cached_property
 from pathlib import Path
@@ -92,6 +92,17 @@ def code_of(cell):
 def tree_of(cell):
     "The cell's syntax tree"
     return ast.parse(code_of(cell))
+
+def _names_of(table):
+    here = table.get_type()=='module'
+    read = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (here or s.is_global())}
+    own = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()} if here else set()
+    return read.union(*(_names_of(t)[0] for t in table.get_children())),own
+
+def names_in(code):
+    "What code reads that it does not bind itself, and what it binds"
+    read,own = _names_of(symtable.symtable(code, 'code', 'exec'))
+    return read-own,own
 
 def only_imports(tree):
     "Does code do nothing but import, and say how torch prints its numbers?"
