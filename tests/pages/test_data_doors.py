@@ -7,7 +7,7 @@ from itr_nb.data.doors import open_data
 from collections.abc import Callable
 from itr_nb.core import ArgumentError,read_json
 from itr_nb.data.pairs import Splits
-from itr_nb.data.folders import read_folder
+from itr_nb.data.folders import read_folder,usual_tables
 from itr_nb.data.hub import read_hf
 from itr_nb.data.readers import read_karpathy,read_precomp
 from itr_nb.data.splits import with_test

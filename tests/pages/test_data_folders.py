@@ -10,8 +10,10 @@ from itr_nb.core import ArgumentError
 from itr_nb.files import as_path
 from itr_nb.data.listing import Listing,parts_of,some,unreadable
 from itr_nb.data.pairs import CaptionPairs,credits_in,ImageFiles,sample_of,Splits
-from itr_nb.data.splits import divided,is_split
-from itr_nb.data.tables import captions_of_row,check_options,find_columns,read_rows,Row,table_text
+from itr_nb.data.splits import divided,say_splits,split_in,split_of
+from itr_nb.data.tables import (
+    captions_of_row,check_options,columns_of,find_columns,read_rows,Row,table_text,
+)
 import json,tempfile
 from fastcore.test import *
 from PIL import Image,ImageDraw

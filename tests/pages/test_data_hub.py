@@ -14,8 +14,10 @@ from itr_nb.data.pairs import (
     CaptionPairs,CREDIT_COLUMNS,credits_in,fingerprint_of,open_image,readable,sample_of,
     source_of,Splits,Take,to_rgb,
 )
-from itr_nb.data.splits import check_names,divided,SPLITS
-from itr_nb.data.tables import captions_of_row,check_options,column,find_columns,ID_COLUMNS
+from itr_nb.data.splits import check_names,divided,is_split,say_splits,split_of,SPLITS
+from itr_nb.data.tables import (
+    captions_of_row,check_options,column,find_columns,ID_COLUMNS,image_column,
+)
 import tempfile
 import datasets
 from fastcore.test import *

@@ -215,7 +215,7 @@ def test_precomp_extras():
         test_eq(
             read_precomp(
                 write_precomp(
-                    f'{d}/u', 'test', boxes=boxes/200), 'test').boxes[0,0].tolist(),
+                    f'{d}/u', 'test', boxes=boxes/200), 'test').boxes[0][0].tolist(),
             [0,0,1,.25])
         test_fail(
             lambda: read_precomp(write_precomp(f'{d}/p', 'test', boxes=boxes), 'test'),

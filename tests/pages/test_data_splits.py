@@ -2,6 +2,7 @@
 from itr_nb.data.splits import *
 from itr_nb.data.splits import _deal,_deal_again
 from itr_nb.data.splits import check_names,split_of
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 import numpy as np

@@ -7,6 +7,7 @@ import ast,csv,io,json,re,tokenize
 from collections.abc import Sequence
 from itr_nb.core import ArgumentError,parsed,read_text
 from itr_nb.files import check_size,too_deep
+from itr_nb.data.splits import is_split
 from fastcore.test import *
 
 def table(d, text, name='captions.csv', encoding='utf-8'):
