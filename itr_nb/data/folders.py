@@ -90,13 +90,14 @@ def _split_column(rows:list[Row], usual:str|None, used)->str|None:
     return found[0] if len(found)==1 else usual
 
 # %% ../../nbs/reference/18_folders.ipynb #fa0000b9
-def _inner_of(files:Listing, names:list[str])->str:
-    "The folder of a listing that most names are meant from; '' for all of it"
+def _inner_of(files:Listing, names:list[str], split:str|None)->str:
+    "The folder of a listing that most names are meant from, of the split if it can be; '' for all"
     inner = {p.rpartition('/')[0] for p in files.pictures}-{''}
     inner |= {'/'.join(h.split('/')[:k]) for h in inner for k in range(1, h.count('/')+1)}
     plain = ['/'.join(parts_of(n)) for n in names]
     exact = lambda head: sum(head+n in files.files for n in plain)
-    best = max(['', *sorted(f'{h}/' for h in inner)], key=exact)
+    fits = lambda head: (exact(head), bool(split) and split_in(head)==split)
+    best = max(['', *sorted(f'{h}/' for h in inner)], key=fits)
     return '' if exact(best)==exact('') else best
 
 def _meant_from(
@@ -107,7 +108,8 @@ def _meant_from(
 )->tuple[Listing,list[str]]: # And a folder in it for each table
     "Where names are meant from: the folder named, this one, or the one inside that has most"
     heads,files = _heads_of(tables, folder),Listing(folder if images is None else images)
-    inner = [_inner_of(files, _names_in(rows, named, h)) for h,(_,_,rows) in zip(heads, tables)]
+    inner = [_inner_of(files, _names_in(rows, named, h), s)
+        for h,(_,s,rows) in zip(heads, tables)]
     if len(set(inner))>1: return files,[i+h for i,h in zip(inner, heads)]
     if images is not None or not inner[0]: return files,heads
     return Listing(folder/inner[0]),heads

@@ -21,8 +21,8 @@ from .splits import is_split
 _WHOLE = re.compile( # A letter in UTF-8 of two, three or four bytes
     rb'[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}')
 _LETTER = r'[^\W\d_a-zA-Z]'
-_OTHER = re.compile(rf'(?!(.)\1\1\1){_LETTER}{{4}}|(?<!\w){_LETTER}{{3}}(?!\w)|'
-    r'[^\W\d_][¹³¿£¥¯¶¼¾][^\W\d_]')
+_OTHER = re.compile(rf'(?!(.)\1{{3}}){_LETTER}{{4}}|(?<!\w){_LETTER}{{3}}(?!\w)|'
+    r'(?!(.)\2{5})[^\x00-\x7f]{6}|[^\W\d_][¹³¿£¥¯¶¼¾][^\W\d_]')
 
 def _western(raw:bytes)->str: # Empty where it is none
     "Text in cp1252; neither damaged UTF-8, nor what looks like another code page, such as cp1251"

@@ -68,6 +68,12 @@ def test_tables_and_options():
             sentences=[dict(raw='c 0')])
         (Path(d)/'dataset_toy.json').write_text(json.dumps(dict(images=[image])))
         test_eq(open_data(d)['train'].captions, ['c 0'])
+        for also in ('dataset_more.json', 'captions.csv'):
+            file = Path(d)/also
+            file.write_text((Path(d)/'dataset_toy.json').read_text())
+            with expect_fail(ArgumentError, f"'{also}'"): open_data(d)
+            test_eq(open_data(f'{d}/dataset_toy.json')['train'].captions, ['c 0'])
+            file.unlink()
 
 def test_named_data():
     def shapes(): return {}
