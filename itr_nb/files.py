@@ -257,17 +257,27 @@ def too_deep(
     steps = (1 if b in b'[{' else -1 for b in brackets)
     return max(accumulate(steps), default=0)>64 or kind=='TOML' and bool(_CHAIN.search(bare))
 
+def _once(pairs:list[tuple])->dict:
+    "An object of JSON, whose keys are all different"
+    found = dict(pairs)
+    if len(found)==len(pairs): return found
+    keys = [k for k,_ in pairs]
+    raise ValueError(f'the key {next(k for k in keys if keys.count(k)>1)!r} twice in one object')
+
 def parsed(
     text:str, # From anywhere
     kind:str, # 'JSON' or 'TOML'
     where:str, # The file, or where in it, for the error
     need:str|None=None, # What was expected, if not only the kind
 ):
-    "What a text holds; `ArgumentError` for a damaged one, and for one that is nested too deep"
+    """What a text holds; `ArgumentError` for a damaged one, for one that is nested too deep, and
+    for a key that stands twice"""
     need = need or dict(JSON='JSON', TOML='a TOML file in UTF-8')[kind]
     if too_deep(text, kind):
         raise ArgumentError(where, need, f'{len(text)} characters, nested more than 64 deep')
-    try: return (json if kind=='JSON' else tomllib).loads(text)
+    try:
+        if kind=='JSON': return json.loads(text, object_pairs_hook=_once)
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as e:
         raise ArgumentError(where, need, f'{len(text)} characters, {e}') from e
 

@@ -275,8 +275,12 @@ def text_batches(self:RetrievalData,
 # %% ../../nbs/reference/13_batches.ipynb #f7000007
 def _finite_file(rows:FeatureRows, block:int=256)->bool:
     "Are all numbers of mapped files finite? Reads a block at a time"
-    blocks = (x[a:a+block] for x in rows.arrays for a in range(0, len(x), block))
-    return all(np.isfinite(np.asarray(b, dtype=np.float32)).all() for b in blocks)
+    def blocks():
+        for k in range(len(rows.arrays)):
+            for a in range(0, len(rows.arrays[k]), block):
+                yield (part := rows.arrays[k][a:a+block])
+                rows.count(part.nbytes)
+    return all(np.isfinite(np.asarray(b, dtype=np.float32)).all() for b in blocks())
 
 def _is_clean(rows)->bool:
     "Is it known, or seen at a glance, that nothing is wrong with some rows?"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..core import ArgumentError,read_json
 from .pairs import Splits
-from .folders import read_folder
+from .folders import read_folder,usual_tables
 from .hub import read_hf
 from .readers import read_karpathy,read_precomp
 from .splits import with_test
@@ -36,9 +36,14 @@ def _is_karpathy(path:Path)->bool:
     return isinstance(d, dict) and 'images' in d and 'annotations' not in d
 
 def _in_folder(path:Path)->Path|None:
-    "The one JSON of Karpathy's layout in a folder that has no other captions"
-    found = sorted(path.glob('dataset*.json'))
-    return found[0] if len(found)==1 and _is_karpathy(found[0]) else None
+    "The one JSON of Karpathy's layout in a folder; `ArgumentError` where it has other captions too"
+    found = [p for p in sorted(path.glob('dataset*.json')) if _is_karpathy(p)]
+    if not found: return None
+    names = [p.name for p in (*found, *usual_tables(path))]
+    if len(names)>1:
+        need = 'one file of captions; to read one of several, name it in place of the folder'
+        raise ArgumentError(str(path), need, names)
+    return found[0]
 
 def _read(
     spec:str|Path, # As for `open_data`

@@ -24,8 +24,10 @@ from itr_nb.data.pairs import (
     CaptionPairs,CREDIT_COLUMNS,credits_in,fingerprint_of,open_image,readable,sample_of,
     source_of,Splits,Take,to_rgb,
 )
-from .splits import check_names,divided,SPLITS
-from .tables import captions_of_row,check_options,column,find_columns,ID_COLUMNS
+from .splits import check_names,divided,is_split,say_splits,split_of,SPLITS
+from itr_nb.data.tables import (
+    captions_of_row,check_options,column,find_columns,ID_COLUMNS,image_column,
+)
 
 # %% ../../nbs/reference/19_hub.ipynb #fb000007
 class _HFImages(Sequence):
@@ -40,6 +42,7 @@ class _HFImages(Sequence):
         self.typed = isinstance(data.features[name], datasets.Image)
         if self.typed: data = data.cast_column(name, datasets.Image(decode=False))
         self.data,self.name,self.where,self.files = data.select_columns([name]),name,where,files
+        self.digests = [] # Of the rows that were looked at
     def __len__(self): return len(self.data)
 
     def source(self, i:int)->bytes|str:
@@ -76,8 +79,8 @@ class _HFImages(Sequence):
         return digests,bad
 
     def fingerprint(self)->str:
-        "Of the data set and the column"
-        return fingerprint_of(self.data._fingerprint, self.name)
+        "Of what the images contain, wherever the data set lies; of data that nobody looked at, theirs"
+        return fingerprint_of(self.name, self.digests or self.data._fingerprint)
 
 # %% ../../nbs/reference/19_hub.ipynb #fb000009
 def _split_captions(row:dict, caps:list[str], where:str)->list[str]:
@@ -85,34 +88,63 @@ def _split_captions(row:dict, caps:list[str], where:str)->list[str]:
     if caps==['txt'] and isinstance(row['txt'], str): row = {'txt':row['txt'].split('\n')}
     return [t for t in captions_of_row(row, caps, where) if t or len(caps)==1]
 
+def _typed_image(data, where:str)->str|None:
+    "The column of the type `Image`; of several the one with a usual name"
+    import datasets
+    typed = [c for c,f in data.features.items() if isinstance(f, datasets.Image)]
+    if len(typed)<2: return typed[0] if typed else None
+    if (usual := image_column(typed)) is None:
+        raise ArgumentError(where, 'one column of images, or its name in `image`', typed)
+    return usual
+
+def _split_column(data, usual:str|None, used)->str|None:
+    "As in a table: the usual column unless all of it is blank, else the only one that says splits"
+    texts = [c for c,f in data.features.items() if getattr(f, 'dtype', '')=='string']
+    said = {c:data.unique(c) for c in texts if c not in used or c==usual}
+    if usual and any((x or '').strip() for x in said.get(usual, 'x')): return usual
+    found = [c for c,values in said.items() if say_splits(values)]
+    return found[0] if len(found)==1 else usual
+
+def _check_same(images:_HFImages, rows_of:dict, digests:dict, where:str):
+    "Refuse rows of one image id that have different pictures"
+    for key,(first,*more) in rows_of.items():
+        again = images.look(more)[0]
+        if other := [i for i,d in zip(more, again) if d and d!=digests[first]]:
+            need = f'one picture for each image id; {key!r} has several'
+            raise ArgumentError(where, need, f'rows {first} and {other[0]}')
+
+# %% ../../nbs/reference/19_hub.ipynb #fb0000a9
 def _hf_pairs(data, named:dict, where:str, files:Listing|None, skip:float)->CaptionPairs:
     "Pairs of one `datasets.Dataset`; rows with one image id are captions of one image"
-    import datasets
     if not len(data): raise ArgumentError(where, 'at least one row', 0)
-    typed = next((c for c,f in data.features.items() if isinstance(f, datasets.Image)), None)
+    typed = None if named.get('image') else _typed_image(data, where)
     img,caps,split = find_columns(data.column_names, dict(image=typed)|named, where)
+    if not named.get('split'): split = _split_column(data, split, (img, *caps))
     key_col = column(data.column_names, *ID_COLUMNS)
     asked = dict.fromkeys(c for c in (*caps, key_col, split) if c)
-    first,texts,said = {},{},{}
+    rows_of,texts,said = {},{},{}
     for i,r in enumerate(data.select_columns(list(asked))):
         at = f'{where}, row {i}'
         key = r[key_col] if key_col else i
         if not isinstance(key, (int, float, str)) or key!=key:
             raise ArgumentError(at, f'an id in {key_col}', key)
-        first.setdefault(key, i)
+        rows_of.setdefault(key, []).append(i)
         texts.setdefault(key, []).extend(_split_captions(r, caps, at))
         if split: said.setdefault(key, {}).setdefault(str(r[split] or '').strip().lower(), i)
     if torn := [k for k,s in said.items() if len(s)>1]:
         raise ArgumentError(where, 'one split for each image',
             f'image {torn[0]}, rows {said[torn[0]]}')
-    images,rows = _HFImages(data, img, where, files),list(first.values())
-    digests,bad = images.look(rows)
+    images,first = _HFImages(data, img, where, files),{k:v[0] for k,v in rows_of.items()}
+    rows = list(first.values())
+    images.digests,bad = images.look(rows)
     if len(bad)>skip*len(rows):
         raise ArgumentError(f'{where}, column {img}', 'images that Pillow can read',
             f'{len(bad)} that are not, {some(bad.values())}')
+    digests = dict(zip(rows, images.digests))
+    _check_same(images, rows_of, digests, where)
     kept = [k for k,i in zip(first, rows) if i not in bad]
     return _kept_pairs(data, images, first, texts, kept, where, dict(
-        image_digest=[d for d,i in zip(digests, rows) if i not in bad],
+        image_digest=[digests[first[k]] for k in kept],
         image_split=[next(iter(said.get(k, {'':0}))) for k in kept]), bad, (img, *caps))
 
 def _kept_pairs(data, images, first, texts, kept, where, extra, bad, used)->CaptionPairs:
@@ -201,11 +233,14 @@ def read_hf(
     if isinstance(data, datasets.Dataset): data = {str(data.split or 'train'):data}
     means = check_names(data, where) if len(data)>1 else {}
     each = {k:_hf_pairs(d, named, where, files, skip_bad) for k,d in data.items()}
+    for k,p in each.items() if means else ():
+        astray = [s for s in p.extra['image_split'] if is_split(s) and split_of(s, where)!=means[k]]
+        if astray: raise ArgumentError(f'{where}, {k}', f'rows of the split {means[k]}', astray[0])
     if means:
         parts = {s:[p for k,p in each.items() if means[k]==s] for s in SPLITS}
         return {s:replace(_joined(p, where), split=s) for s,p in parts.items() if p}
     (key,pairs), = each.items()
     names = pairs.extra['image_split']
     if not any(names):
-        names = [key]*len(names) if key.lower() in ('test', 'validation', 'val', 'dev') else None
+        names = [key]*len(names) if is_split(key) and split_of(key, where)!='train' else None
     return divided(pairs, names, val, test, seed, where, pairs.extra['image_digest'], lot)

@@ -19,7 +19,8 @@ from ..files import as_path,kind_of_file
 # %% ../../nbs/reference/17_listing.ipynb #f9000007
 _SUFFIXES = {'.jpg','.jpeg','.jpe','.jfif','.png','.webp','.bmp','.gif','.tif','.tiff','.heic',
     '.heif','.hif','.avif'}
-_OF_SYSTEMS = {'@eadir', '__macosx', 'thumbs.db', 'desktop.ini', '$recycle.bin', '__pycache__'}
+_OF_SYSTEMS = {'@eadir', '__macosx', 'thumbs.db', 'desktop.ini', '$recycle.bin', '__pycache__',
+    '#recycle', '@recycle', '@recently-snapshot', 'system volume information', 'lost+found'}
 
 def _is_hidden(name:str)->bool: return name.startswith('.') or name.lower() in _OF_SYSTEMS
 
@@ -75,13 +76,23 @@ class Listing:
     def find(self,
         name:str, # As a file has it
     )->str|None: # The name inside the folder
-        "The file that a name means, its ending left out or not; None if there is none, or several"
+        """The file that a name means, its ending left out or not; None if there is none, or several
+
+        A name whose folder is here is looked for in that folder and in no other"""
         parts = parts_of(name)
         for k in range(len(parts)):
             inner = '/'.join(parts[k:])
             if inner in self.files: return inner
             if same := self.bare.get(inner): return same[0] if len(same)==1 else None
+            if len(parts)>k+1 and parts[k] in self.tops: return None
         return None
+
+    @property
+    def tops(self)->set[str]:
+        "The folders that stand in this one"
+        if not hasattr(self, '_tops'):
+            self._tops = {n.partition('/')[0] for n in self.files if '/' in n}
+        return self._tops
 
     @property
     def bare(self)->dict[str,list[str]]:

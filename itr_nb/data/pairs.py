@@ -180,6 +180,8 @@ def npy_header(
     return shape,dtype
 
 # %% ../../nbs/reference/10_pairs.ipynb #a9c06100
+_MAPPED = 2**28 # Bytes of a file that are read before its pages are given back
+
 class FeatureRows(Sequence):
     "Features in .npy files (n r f) or (n f), memory-mapped: `rows[i]` is (r f), read by itself"
     def __init__(self,
@@ -195,13 +197,19 @@ class FeatureRows(Sequence):
         self.shape = (len(self), *(row if len(row)==2 else (1, *row)))
         self._open()
 
-    def _open(self): self.arrays = [np.load(p, mmap_mode='r') for p in self.paths]
+    def _open(self): self.arrays,self.read = [np.load(p, mmap_mode='r') for p in self.paths],0
+    def count(self, size:int):
+        "Say that so many bytes were read: a file is mapped anew before all of it is in memory"
+        self.read += size
+        if self.read>=_MAPPED: self._open()
+
     def __len__(self): return int(self.starts[-1])
     def __getitem__(self, i:int)->np.ndarray:
         if not -len(self)<=i<len(self): raise IndexError(i)
         i %= len(self)
         k = int(np.searchsorted(self.starts, i, side='right'))-1
         x = self.arrays[k][i-self.starts[k]]
+        self.count(x.nbytes)
         return np.asarray(x, dtype=np.float32).reshape(self.shape[1:])
     def fingerprint(self)->str:
         "Of the names of the files, samples of their content, and the shape"
@@ -354,13 +362,20 @@ def subset(self:CaptionPairs,
     return replace(self, **parts, relevant=relevant, extra=extra)
 
 @patch
+def first_rows(self:CaptionPairs,
+    k:int, # Captions of an image at most
+)->np.ndarray: # In rising order
+    "Rows of the first `k` captions of each image"
+    if isinstance(k, bool) or not isinstance(k, int) or k<1:
+        raise ArgumentError('captions', 'one caption an image or more', k)
+    return np.sort(np.concatenate([rows[:k] for rows in self.captions_of_id.values()]))
+
+@patch
 def first(self:CaptionPairs,
     k:int, # Captions of an image at most
 )->CaptionPairs:
     "The same images with the first `k` captions of each"
-    if isinstance(k, bool) or not isinstance(k, int) or k<1:
-        raise ArgumentError('captions', 'one caption an image or more', k)
-    caps = np.sort(np.concatenate([rows[:k] for rows in self.captions_of_id.values()]))
+    caps = self.first_rows(k)
     parts = {n:_pick(getattr(self, n), caps)
         for n in ('captions', 'image_of', 'words', 'caption_fields')}
     extra = {n:_pick(x, caps) if n.startswith('caption_') else x for n,x in self.extra.items()}

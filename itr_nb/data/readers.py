@@ -43,6 +43,7 @@ def read_karpathy(
     entries = [im for im in _karpathy_images(data, path) if restval or im['split']!='restval']
     means = check_names([im['split'] for im in entries], str(path))
     places,skipped = _places(entries, files, path, skip_bad)
+    _check_once(entries, places, path)
     by_split = {s:[] for s in SPLITS}
     for im,place in zip(entries, places):
         if place is not None: by_split[means[im['split']]].append((im, place))
@@ -71,6 +72,17 @@ def _karpathy_images(data, path:Path)->Iterator[dict]:
             if not isinstance(x, kind) or isinstance(x, bool) or kind is int and abs(x)>=2**63:
                 raise ArgumentError(f'{path}, {key} of image {k}', f'{kind.__name__}', x)
         yield im
+
+# %% ../../nbs/reference/11_readers.ipynb #2b4de1a2
+def _check_once(entries:list[dict], places:list, path:Path):
+    "Refuse a file or an id that two entries have"
+    ids = [im.get('cocoid', im['imgid']) for im in entries]
+    for what,keys in (('one entry for each file', places), ('an id of its own for each image', ids)):
+        first = {}
+        for im,key in zip(entries, keys):
+            if key is not None and (was := first.setdefault(key, im)) is not im:
+                got = f'{key} of {was["filename"]} and of {im["filename"]}'
+                raise ArgumentError(str(path), what, got)
 
 def _places(entries:list[dict], files:Listing, path:Path, share:float)->tuple[list,list[str]]:
     "The file of each image, None where it is left out; refuses all that cannot be read at once"
@@ -134,7 +146,7 @@ def _precomp_steps(
     if rows!=n:
         where = f'the {rows} rows of {Path(feats.paths[0]).name}'
         raise ArgumentError(str(path), f'{rows} or {5*rows} captions for {where}', n)
-    heads = np.stack([feats.arrays[0][i].reshape(-1)[:64] for i in range(n)])
+    heads = np.stack([feats[i].reshape(-1)[:64] for i in range(n)])
     if n%5==0 and (heads.reshape(n//5, 5, -1)==heads[::5,None]).all(): return 5,5
     return 1,1
 
@@ -152,7 +164,10 @@ def _optional_rows(
         except (ValueError, OverflowError) as e:
             raise ArgumentError(str(path), 'one integer a line', str(e)) from e
     if len(x) not in (n, 5*n): raise ArgumentError(str(path), f'{n} or {5*n} rows', len(x))
-    return x[::len(x)//n]
+    step = len(x)//n if n else 1
+    if step>1 and any((np.asarray(x[k::step])!=x[::step]).any() for k in range(1, step)):
+        raise ArgumentError(str(path), f'{n} rows, or {step} that are alike for each image', 'others')
+    return x[::step]
 
 def _read_lines(path:Path)->list[str]:
     "The last line break is not a line of its own, and no other sign breaks a line"
@@ -173,18 +188,18 @@ class RegionRows(Sequence):
         x = self.feats[i]
         real = x.any(1)
         if self.lengths is not None: real[int(self.lengths[i]):] = False
+        if not real.any(): raise ArgumentError(f'image {i}', 'a region that is not zero', 'none')
         own = x if self.rows is self.feats else self.rows[i]
         return own if real.all() else own[real]
     def fingerprint(self)->str:
         "Of the features and the lengths"
-        lengths = () if self.lengths is None else self.lengths
-        return fingerprint_of(self.feats, lengths)
+        if self.lengths is None and hasattr(self.feats, 'fingerprint'):
+            return self.feats.fingerprint()
+        return fingerprint_of(self.feats, () if self.lengths is None else self.lengths)
 
 def _regions(feats:Sequence, lengths:np.ndarray|None, path:Path)->Sequence:
     "Features without padding; `ArgumentError` for lengths that no image can have"
-    if lengths is None:
-        padded = any(not feats[i][-1].any() for i in range(len(feats)))
-        return RegionRows(feats) if padded and feats[0].shape[0]>1 else feats
+    if lengths is None: return RegionRows(feats) if len(feats) and len(feats[0])>1 else feats
     if len(feats):
         most,whole = feats[0].shape[0],lengths.dtype.kind in 'iu' and lengths.ndim==1
         if not whole or lengths.min()<1 or lengths.max()>most:
@@ -222,8 +237,9 @@ def _precomp_pairs(folder:Path, split:str)->CaptionPairs:
     if ids is None: ids = np.arange(len(rows))
     file = folder/f'{split}_boxes.npy'
     boxes = _unit_boxes(of_image('boxes.npy'), sizes, file, feats.shape[1])
-    lengths = of_image('lengths.npy')
-    if lengths is None: lengths = of_image('lengths.txt')
+    both = [x for k in ('npy', 'txt') if (x := of_image(f'lengths.{k}')) is not None]
+    if len(both)>1: raise ArgumentError(str(folder), f'one {split}_lengths', 'a .npy and a .txt')
+    lengths = both[0] if both else None
     images = _regions(Take(feats, rows), lengths, folder/f'{split}_lengths')
     if boxes is not None and isinstance(images, RegionRows):
         boxes = RegionRows(images.feats, lengths, boxes)

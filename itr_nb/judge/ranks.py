@@ -240,9 +240,12 @@ def check_protocol(
     each = torch.unique(torch.as_tensor(image_of_caption), return_counts=True)[1]
     whole = sizes==(p.images,p.captions) and len(each)==p.images
     if whole and (each==per_image).all(): return p
+    lo,hi = int(each.min()) if len(each) else 0,int(each.max()) if len(each) else 0
+    more = (f', of images that have more the first {per_image} (`captions_per_image` of '
+        '`read_karpathy`, `captions` of `open_data`; `evaluate` takes them by itself)')
     raise ArgumentError(
-        'protocol', f'{p.images} images with {per_image} captions each for {name!r}',
-        f'{sizes[0]} images and {sizes[1]} captions')
+        'protocol', f'{p.images} images with {per_image} captions each for {name!r}'
+        +more*(hi>per_image), f'{sizes[0]} images and {sizes[1]} captions, {lo} to {hi} an image')
 
 # %% ../../nbs/road/08_ranks.ipynb #c1eacc59
 def _drawn(

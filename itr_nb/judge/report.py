@@ -6,7 +6,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/report.html.md"""
 
 # %% auto #0
 __all__ = ['judging', 'encode_split', 'markdown_table', 'equal_lines', 'Report', 'members', 'mean_scores', 'split_report',
-           'evaluate', 'validator', 'ReportTable', 'report_table']
+           'of_protocol', 'needs_whole', 'evaluate', 'validator', 'ReportTable', 'report_table']
 
 # %% ../../nbs/reference/60_report.ipynb #9a2d9e7c
 import json
@@ -295,15 +295,33 @@ def _check_rerank(models:Sequence[nn.Module], rerank:int, precision:str):
             'rerank', '0, or one model that reads shortlists again, as one with a fusion encoder',
             [type(m).__name__ for m in models])
 
-def _of_protocol(data, split:str, protocol:str):
-    "Data with as many captions an image as a protocol takes, the first ones"
-    rule,pairs = PROTOCOLS.get(protocol),data.splits[split]
-    if rule is None or rule.images!=len(pairs.image_id): return data
+def _most_of(pairs, protocol:str)->int|None: # None where nothing is cut
+    "How many captions of an image a protocol takes, where some image of its split has more"
+    rule = PROTOCOLS.get(protocol)
+    if rule is None or rule.images!=len(pairs.image_id): return None
     k = rule.captions//rule.images
-    if np.unique(pairs.image_of, return_counts=True)[1].max()<=k: return data
+    return k if np.unique(pairs.image_of, return_counts=True)[1].max()>k else None
+
+def of_protocol(
+    data, # As for `evaluate`
+    split:str, # Which split
+    protocol:str, # Its name
+): # The same, or a copy with another split
+    "Data with as many captions an image as a protocol takes, the first ones"
+    pairs = data.splits[split]
+    if (k := _most_of(pairs, protocol)) is None: return data
     cut = copy(data)
     cut.splits = {**data.splits, split:pairs.first(k)}
     return cut
+
+def needs_whole(
+    models:Sequence[nn.Module], # That score
+    pairs, # The split
+)->bool:
+    "Must a gallery be scored in one piece: by a score that couples pairs, or to ask for more truth?"
+    couples = any(getattr(getattr(m, 'scorer', None), 'couples', None) for m in models)
+    known = pairs.relevant is not None or 'caption_twins' in (getattr(pairs, 'extra', None) or {})
+    return couples or known
 
 def evaluate(
     model:nn.Module|Sequence[nn.Module], # The scores of several are averaged
@@ -323,19 +341,17 @@ def evaluate(
     can do."""
     models,datas = members(model, data, split)
     _check_rerank(models, rerank, precision)
-    datas = [_of_protocol(d, split, protocol) for d in datas]
+    datas = [of_protocol(d, split, protocol) for d in datas]
     pairs = datas[0].splits[split]
     check_protocol(protocol, torch.as_tensor(pairs.image_of), torch.as_tensor(pairs.image_id))
     states = [
         encode_split(m, d, split, batch_size, bool(rerank) or _reads_parts(m), ragged=not rerank)
         for m,d in zip(models, datas)]
-    couples = any(getattr(getattr(m, 'scorer', None), 'couples', None) for m in models)
-    known = pairs.relevant is not None or 'caption_twins' in (getattr(pairs, 'extra', None) or {})
     def score(rows, cols):
         parts = [(i[rows], t[cols] if len(cols)<len(t) else t) for i,t in states]
         if not rerank: return mean_scores(models, parts, precision)
         with judging(models[0]): return models[0].rerank(*parts[0], rerank)
-    whole = bool(rerank or couples or known)
+    whole = bool(rerank) or needs_whole(models, pairs)
     report = split_report(pairs, score, split, protocol, draws, seed, len(models), whole)
     how = '; scored in bf16' if precision=='bf16' else ''
     if rerank: how = f'; shortlists of {rerank} read again'

@@ -20,7 +20,7 @@ from ..core import ArgumentError,check_finite,check_shape,ImageStates,l2norm,Tex
 from .coco import coco_answers,coco_caption_order,coco_ids,coco_report
 from .ranks import check_protocol,direction_report,KS
 from .report import encode_split,markdown_table,mean_scores,members
-from .report import Report,split_report
+from .report import needs_whole,of_protocol,Report,split_report
 
 # %% ../../nbs/reference/62_unimodal.ipynb #78a425c0
 def _check_labels(x:Tensor, y, width:int, name:str):
@@ -152,15 +152,13 @@ def judge_unimodal(
         out |= label_report(states.unimodal, torch.as_tensor(ids), name=name)
     return out
 
-def _judged_by_coco(
-    sims:Float[Tensor, "i t"], # Scores, images as rows
-    pairs, # The split that was scored
-)->dict[str,dict[str,float]]: # Empty for another split, or without the package `eccv_caption`
-    "COCO's judges, where they can be asked"
-    if len(pairs.images)!=5000: return {}
-    try: ids = coco_ids(pairs, coco_caption_order(), coco_answers('coco5k').t2i)
-    except ImportError: return {}
-    return {} if ids is None else coco_report(sims, *ids)
+def _coco_ids(
+    pairs, # A split
+)->tuple[Int[Tensor, "i"],Int[Tensor, "t"]]|None: # None for another, or without `eccv_caption`
+    "Ids by which COCO's judges know a split"
+    if len(pairs.images)!=5000: return None
+    try: return coco_ids(pairs, coco_caption_order(), coco_answers('coco5k').t2i)
+    except ImportError: return None
 
 def judge_split(
     model:nn.Module|Sequence[nn.Module], # The scores of several are averaged
@@ -172,14 +170,20 @@ def judge_split(
 )->Judgement: # Each report that the split allows
     """Encode a split once, score all pairs once, and give every report
 
-    Both directions; within a modality, for a single model, as the vectors of several have no mean;
+    Both directions, of the captions that the protocol takes; within a modality, for a single model, as the vectors of several have no mean;
     and COCO's judges where the split is COCO's test. `ArgumentError` as `evaluate`."""
     models,datas = members(model, data, split)
-    pairs = datas[0].splits[split]
-    check_protocol(protocol, torch.as_tensor(pairs.image_of), torch.as_tensor(pairs.image_id))
-    states = [encode_split(m, d, split, batch_size, ragged=True) for m,d in zip(models, datas)]
-    sims = mean_scores(models, states)
-    def gallery(rows, cols): return sims[rows][:,cols] if len(cols)<sims.shape[1] else sims
-    report = split_report(pairs, gallery, split, protocol, draws, models=len(models))
-    within = judge_unimodal(*states[0], pairs) if len(models)==1 else {}
-    return Judgement(report, within, _judged_by_coco(sims, pairs))
+    pairs,taken = (d.splits[split] for d in (datas[0], of_protocol(datas[0], split, protocol)))
+    check_protocol(protocol, torch.as_tensor(taken.image_of), torch.as_tensor(taken.image_id))
+    each = [encode_split(m, d, split, batch_size, ragged=True) for m,d in zip(models, datas)]
+    ids = _coco_ids(pairs)
+    sims = None if ids is None else mean_scores(models, each)
+    kept = None if taken is pairs else torch.from_numpy(pairs.first_rows(taken.extra['first'][0]))
+    def gallery(rows, cols):
+        cols = cols if kept is None else kept[cols]
+        if sims is not None: return sims[rows][:,cols]
+        return mean_scores(models, [(i[rows], t[cols] if len(cols)<len(t) else t) for i,t in each])
+    report = split_report(taken, gallery, split, protocol, draws, models=len(models),
+        whole=needs_whole(models, taken))
+    within = judge_unimodal(*each[0], pairs) if len(models)==1 else {}
+    return Judgement(report, within, {} if ids is None else coco_report(sims, *ids))

@@ -7,7 +7,7 @@ from itr_nb.data.doors import open_data
 from collections.abc import Callable
 from itr_nb.core import ArgumentError,read_json
 from itr_nb.data.pairs import Splits
-from itr_nb.data.folders import read_folder
+from itr_nb.data.folders import read_folder,usual_tables
 from itr_nb.data.hub import read_hf
 from itr_nb.data.readers import read_karpathy,read_precomp
 from itr_nb.data.splits import with_test
@@ -68,6 +68,12 @@ def test_tables_and_options():
             sentences=[dict(raw='c 0')])
         (Path(d)/'dataset_toy.json').write_text(json.dumps(dict(images=[image])))
         test_eq(open_data(d)['train'].captions, ['c 0'])
+        for also in ('dataset_more.json', 'captions.csv'):
+            file = Path(d)/also
+            file.write_text((Path(d)/'dataset_toy.json').read_text())
+            with expect_fail(ArgumentError, f"'{also}'"): open_data(d)
+            test_eq(open_data(f'{d}/dataset_toy.json')['train'].captions, ['c 0'])
+            file.unlink()
 
 def test_named_data():
     def shapes(): return {}

@@ -10,8 +10,10 @@ from itr_nb.core import ArgumentError
 from itr_nb.files import as_path
 from itr_nb.data.listing import Listing,parts_of,some,unreadable
 from itr_nb.data.pairs import CaptionPairs,credits_in,ImageFiles,sample_of,Splits
-from itr_nb.data.splits import divided,is_split
-from itr_nb.data.tables import captions_of_row,check_options,find_columns,read_rows,Row,table_text
+from itr_nb.data.splits import divided,say_splits,split_in,split_of
+from itr_nb.data.tables import (
+    captions_of_row,check_options,columns_of,find_columns,read_rows,Row,table_text,
+)
 import json,tempfile
 from fastcore.test import *
 from PIL import Image,ImageDraw
@@ -200,3 +202,90 @@ def test_a_photograph_that_is_added_moves_no_other():
         (top/name).rename(top/'aa.png')
         file.write_text(file.read_text().replace(name, 'aa.png'))
         test_eq(read_folder(top, lot=lot)['val'].image_names, ['aa.png'])
+
+def parts(): return ['train']*4+['val','test']
+
+def drawn(top, names):
+    for k,name in enumerate(names):
+        (top/name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (9,9), (40*k,0,0)).save(top/name)
+
+def by_name(top, **kw):
+    return {n.rpartition('/')[2]:s for s,p in read_folder(top, **kw).items()
+        for n in p.image_names}
+
+def test_folders_say_the_split():
+    want = {f'{k}.jpg':s for k,s in enumerate(parts())}
+    for head in ('', 'images/', 'a/b/'):
+        for year in ('', '2017'):
+            names = [f'{s}{year}/{k}.jpg' for k,s in enumerate(parts())]
+            with tempfile.TemporaryDirectory() as d:
+                top = Path(d)
+                drawn(top, [head+n for n in names])
+                for n in names: (top/head/n).with_suffix('.txt').write_text('c')
+                test_eq(by_name(top), want)
+                lines = ['image,caption', *(f'{n},c' for n in names)]
+                (top/'captions.csv').write_text('\n'.join(lines))
+                test_eq(by_name(top), want)
+                lot = {'train':read_folder(top)['train'].extra.get('image_lot', ['x'])}
+                assert by_name(top, lot=lot)!=want # A run that was dealt stays so
+    with tempfile.TemporaryDirectory() as d:
+        names = ['train/0.jpg', 'car/1.jpg', 'test/2.jpg'] # A railway and two others
+        drawn(Path(d), names)
+        for n in names: (Path(d)/n).with_suffix('.txt').write_text('c')
+        assert 'image_lot' in read_folder(d, val=0, test=.3)['train'].extra
+
+def test_columns_say_the_split():
+    want = {f'{k}.jpg':s for k,s in enumerate(parts())}
+    with tempfile.TemporaryDirectory() as d:
+        top = Path(d)
+        drawn(top, list(want))
+        rows = [dict(image=n, caption='c', split='', part=s) for n,s in want.items()]
+        def put(rows): (top/'captions.jsonl').write_text('\n'.join(map(json.dumps, rows)))
+        put(rows)
+        test_eq(by_name(top), want)
+        for lack in (0, 3):
+            put([dict(image=n, caption='c')|(dict(split=s) if k!=lack else {})
+                for k,(n,s) in enumerate(want.items())])
+            with expect_fail(ArgumentError, 'a split for every image'): read_folder(top)
+        put([dict(image=n, caption='c')|(dict(caption_2='d') if k else {})
+            for k,n in enumerate(want)])
+        with expect_fail(ArgumentError, 'line 1: expected caption_2 in every row'):
+            read_folder(top)
+
+def test_several_tables():
+    with tempfile.TemporaryDirectory() as d:
+        top = Path(d)/'coco'
+        for s in ('train2017', 'val2017'):
+            drawn(top, [f'{s}/{k}.jpg' for k in range(3)])
+            (top/'annotations').mkdir(exist_ok=True)
+            (top/f'annotations/captions_{s}.json').write_text(json.dumps(dict(
+                images=[dict(id=k, file_name=f'{k}.jpg') for k in range(3)],
+                annotations=[dict(image_id=k, caption=f'{s}/{k}.jpg') for k in range(3)])))
+        got = read_folder(top)
+        test_eq({s:p.captions for s,p in got.items()},
+            {s:p.image_names for s,p in got.items()})
+        test_eq({s:len(p.images) for s,p in got.items()}, dict(train=3, val=3))
+        top = Path(d)/'plain'
+        drawn(top, [f'{k}.jpg' for k in range(6)])
+        for s in set(parts()):
+            lines = [f'{k}.jpg,c' for k,of in enumerate(parts()) if of==s]
+            (top/f'captions_{s}.csv').write_text('\n'.join(['image,caption', *lines]))
+        test_eq(by_name(top), {f'{k}.jpg':s for k,s in enumerate(parts())})
+        (top/'captions_val.tsv').write_text('image\tcaption\n4.jpg\tc')
+        with expect_fail(ArgumentError, 'one file of captions a split'): read_folder(top)
+        top = Path(d)/'torn'
+        for s in ('train', 'test'):
+            drawn(top, [f'{s}/0.jpg'])
+            (top/s/'metadata.csv').write_text(f'file_name,text,split\n0.jpg,c,train')
+        with expect_fail(ArgumentError, 'the split test, as its file or folder says'):
+            read_folder(top)
+
+def test_a_picture_whose_captions_are_all_blank():
+    with tempfile.TemporaryDirectory() as d:
+        drawn(Path(d), [f'{k}.jpg' for k in range(3)])
+        rows = ['image,caption_1,caption_2', '0.jpg,a,', '1.jpg,,', '2.jpg,,b']
+        (Path(d)/'captions.csv').write_text('\n'.join(rows))
+        with expect_fail(ArgumentError, "none for 1: ['1.jpg']"): read_folder(d)
+        got = read_folder(d, val=0, test=0, skip_bad=.5)['train']
+        test_eq((got.image_names, got.captions), (['0.jpg','2.jpg'], ['a','b']))

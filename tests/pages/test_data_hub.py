@@ -14,8 +14,10 @@ from itr_nb.data.pairs import (
     CaptionPairs,CREDIT_COLUMNS,credits_in,fingerprint_of,open_image,readable,sample_of,
     source_of,Splits,Take,to_rgb,
 )
-from itr_nb.data.splits import check_names,divided,SPLITS
-from itr_nb.data.tables import captions_of_row,check_options,column,find_columns,ID_COLUMNS
+from itr_nb.data.splits import check_names,divided,is_split,say_splits,split_of,SPLITS
+from itr_nb.data.tables import (
+    captions_of_row,check_options,column,find_columns,ID_COLUMNS,image_column,
+)
 import tempfile
 import datasets
 from fastcore.test import *
@@ -129,6 +131,47 @@ def test_records():
         data = datasets.Dataset.from_list(rows).cast_column('image', datasets.Image())
         with expect_fail(ArgumentError, 'row 0: expected an id in image_id'):
             read_hf(data)
+
+def test_columns_that_say_the_split():
+    said = ['train']*9+['val']+['test']*2
+    want = dict(train=9, val=1, test=2)
+    sizes = lambda data: {s:len(p.images) for s,p in read_hf(data).items()}
+    for columns in (dict(Teil=said), dict(split=['']*12, part=said), dict(split=said)):
+        test_eq(sizes(hf_shapes(**columns)), want)
+    test_eq(sizes(datasets.DatasetDict(valid=hf_shapes())), dict(val=12))
+    test_eq(sizes(datasets.DatasetDict(testing=hf_shapes())), dict(test=12))
+    whole = hf_shapes(split=['restval']+said[1:])
+    rows = dict(train=range(9), validation=[9], test=range(10,12))
+    parts = {s:whole.select(list(r)) for s,r in rows.items()}
+    test_eq(sizes(datasets.DatasetDict(parts)), want)
+    parts['test'] = whole.select([0, 10])
+    with expect_fail(ArgumentError, 'test: expected rows of the split test'):
+        read_hf(datasets.DatasetDict(parts))
+
+def test_one_picture_for_an_id():
+    data = hf_shapes()
+    same = [0, 1, 2, 0, 1, 2]
+    twice = data.select(same).add_column('image_id', same)
+    test_eq(len(read_hf(twice, val=0, test=0)['train'].images), 3)
+    other = data.select(range(6)).add_column('image_id', [0, 1, 2, 0, 4, 5])
+    with expect_fail(ArgumentError, 'one picture for each image id; 0 has several'):
+        read_hf(other)
+    column = [draw('square', 'blue') for _ in range(12)]
+    two = hf_shapes(mask=column).cast_column('mask', datasets.Image())
+    order = ['mask', *(c for c in two.column_names if c!='mask')]
+    got = read_hf(two.select_columns(order), val=0, test=0)['train']
+    test_eq(got.images[0].tobytes(), draw(*tiny()[0]).tobytes())
+    named = two.rename_column('image', 'scan')
+    with expect_fail(ArgumentError, 'one column of images'): read_hf(named)
+    test_eq(len(read_hf(named, image='scan')['train'].images), 10)
+
+def test_a_moved_folder_is_the_same():
+    with tempfile.TemporaryDirectory() as d:
+        (Path(d)/'a').mkdir()
+        hf_shapes().to_parquet(f'{d}/a/train-00000-of-00001.parquet')
+        before = {s:p.fingerprint() for s,p in read_hf(f'{d}/a').items()}
+        (Path(d)/'a').rename(Path(d)/'b')
+        test_eq({s:p.fingerprint() for s,p in read_hf(f'{d}/b').items()}, before)
 
 def test_unreadable_pictures():
     rows = [dict(image=dict(bytes=b'none', path=None), caption=['a'])]*2

@@ -86,3 +86,24 @@ def test_what_cannot_be_looked_at():
         test_eq((got.pictures, list(got.closed)), ({'a.png'}, ['round.png/']))
         assert 'nothing that can be looked at' in got.closed['round.png/']
         test_eq(Listing(d).closed, {})
+
+def test_a_name_stays_in_its_folder():
+    with tempfile.TemporaryDirectory() as d:
+        for name in ('dogs/1.jpg', '2.jpg', 'x/y/3.jpg'):
+            (Path(d)/name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(d)/name).touch()
+        files = Listing(d)
+        for name,inner in (('dogs/1.jpg', 'dogs/1.jpg'), ('dogs/2.jpg', None),
+            ('dogs/2', None), ('C:\\dogs\\2.jpg', None), ('cats/2.jpg', '2.jpg'),
+            ('/home/me/2.jpg', '2.jpg'), ('/home/x/y/3.jpg', 'x/y/3.jpg'),
+            ('/home/dogs/9.jpg', None)):
+            test_eq(files.find(name), inner)
+
+def test_folders_of_systems():
+    names = '#recycle', '@Recycle', 'System Volume Information', 'lost+found', '@eaDir'
+    with tempfile.TemporaryDirectory() as d:
+        for name in names:
+            (Path(d)/name).mkdir()
+            (Path(d)/name/'1.jpg').touch()
+        files = Listing(d)
+        test_eq((files.pictures, set(files.ignored)), (set(), set(names)))

@@ -348,3 +348,28 @@ def test_heic_names_its_extra():
         Path(d, 'b.heic').write_text('no picture')
         with expect_fail(ArgumentError, '10 bytes, of no kind that it knows'):
             open_image(f'{d}/b.heic')
+
+def test_a_mapped_file_does_not_fill_the_memory():
+    import itr_nb.data.pairs as module
+    x = np.random.default_rng(0).normal(size=(50, 3, 4)).astype(np.float32)
+    with tempfile.TemporaryDirectory() as d:
+        np.save(f'{d}/x.npy', x)
+        most,module._MAPPED = module._MAPPED,10*x[0].nbytes
+        try:
+            rows,seen = module.FeatureRows(f'{d}/x.npy'),set()
+            held = rows[0]
+            for i in range(50):
+                test_eq(rows[i].tolist(), x[i].tolist())
+                seen.add(id(rows.arrays))
+                assert rows.read<module._MAPPED
+            assert len(seen)>1
+            test_eq(held.tolist(), x[0].tolist()) # What was read before stays
+        finally: module._MAPPED = most
+
+def test_first_rows():
+    of = np.array([5, 3, 5, 5, 3])
+    pairs = CaptionPairs([0, 0], list('abcde'), of, np.array([3, 5]), list('xy'))
+    test_eq(pairs.first_rows(2).tolist(), [0, 1, 2, 4])
+    test_eq([pairs.captions[j] for j in pairs.first_rows(1)], pairs.first(1).captions)
+    for bad in (0, True, 1.5):
+        with expect_fail(ArgumentError, 'captions'): pairs.first_rows(bad)

@@ -215,7 +215,7 @@ def test_precomp_extras():
         test_eq(
             read_precomp(
                 write_precomp(
-                    f'{d}/u', 'test', boxes=boxes/200), 'test').boxes[0,0].tolist(),
+                    f'{d}/u', 'test', boxes=boxes/200), 'test').boxes[0][0].tolist(),
             [0,0,1,.25])
         test_fail(
             lambda: read_precomp(write_precomp(f'{d}/p', 'test', boxes=boxes), 'test'),
@@ -253,3 +253,46 @@ def test_ragged_regions():
         for wrong in ('5\n1\n1', '0\n1\n1', '1\n1'):
             (d/'train_lengths.txt').write_text(wrong)
             with expect_fail(ArgumentError, 'lengths'): read_precomp(d, 'train')
+
+def test_a_file_or_an_id_of_two_entries():
+    with tempfile.TemporaryDirectory() as d:
+        f = write_karpathy(d)
+        good = json.loads(f.read_text(encoding='utf-8'))
+        def refused(says, **kw):
+            images = [dict(im) for im in good['images']]
+            images[3] |= kw
+            f.write_text(json.dumps(good|dict(images=images)), encoding='utf-8')
+            with expect_fail(ArgumentError, says): read_karpathy(f, f'{d}/images')
+        first = good['images'][0]
+        refused('one entry for each file', filename=first['filename'])
+        refused('one entry for each file', filename=first['filename'], filepath='else')
+        ids = {k:first[k] for k in ('imgid', 'cocoid') if k in first}
+        refused('an id of its own for each image', **ids)
+
+def test_rows_of_five_that_differ():
+    with tempfile.TemporaryDirectory() as d:
+        write_precomp(d, 'train', n=4)
+        for kind,bad in (('ids', range(20)), ('lengths', [1,2,3,1,2]*4)):
+            file = Path(d)/f'train_{kind}.txt'
+            file.write_text(''.join(f'{k}\n' for k in bad))
+            with expect_fail(ArgumentError, f'{file.name}: expected 4 rows, or 5'):
+                read_precomp(d, 'train')
+            file.unlink()
+        np.save(f'{d}/train_lengths.npy', np.array([1,2,3,1]))
+        (Path(d)/'train_lengths.txt').write_text('1\n2\n3\n1\n')
+        with expect_fail(ArgumentError, 'one train_lengths'): read_precomp(d, 'train')
+
+def test_rows_of_zeros():
+    with tempfile.TemporaryDirectory() as d:
+        x = np.ones((4, 3, 2), dtype=np.float32)
+        x[1,1],x[2,1:] = 0,0 # In the middle, and at the end
+        np.save(f'{d}/train_ims.npy', x)
+        np.save(f'{d}/train_boxes.npy', np.arange(48, dtype=np.float32).reshape(4, 3, 4)/48)
+        Path(d, 'train_caps.txt').write_text('\n'.join(map(str, range(20))))
+        p = read_precomp(d, 'train')
+        test_eq([len(p.images[i]) for i in range(4)], [3, 2, 1, 3])
+        test_close(p.boxes[1][1]*48, [20, 21, 22, 23], eps=1e-4)
+        x[3] = 0
+        np.save(f'{d}/train_ims.npy', x)
+        with expect_fail(ArgumentError, 'image 3: expected a region that is not zero'):
+            read_precomp(d, 'train').images[3]

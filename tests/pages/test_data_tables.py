@@ -7,6 +7,7 @@ import ast,csv,io,json,re,tokenize
 from collections.abc import Sequence
 from itr_nb.core import ArgumentError,parsed,read_text
 from itr_nb.files import check_size,too_deep
+from itr_nb.data.splits import is_split
 from fastcore.test import *
 
 def table(d, text, name='captions.csv', encoding='utf-8'):
@@ -52,6 +53,45 @@ def test_dividers():
         test_eq(cells(d, results, 'results.csv'),
             [['1.jpg','0','A dog .'], ['2.jpg','4','Broken .']])
 
+def test_other_code_pages():
+    pages = dict(cp1251='собака бежит', koi8_r='собака бежит', cp1253='ένας σκύλος',
+        cp1255='כלב רץ על הדשא', cp1256='كلب يركض', gbk='一只狗在跑', shift_jis='犬が走っている',
+        cp1250='żółty pies biegnie źle', mac_roman='un café crème à côté')
+    western = ('naïve café «très» cœur – “quoted” … €5', 'Größe, süße Bäume', '¿qué? ¡sí!',
+        'hääyöaie', 'jäääär', 'wait ———————— …………',
+        '«\xa0décédé\xa0»… — là\xa0!', '25 °C ±1 µm 1½ x² m³')
+    with tempfile.TemporaryDirectory() as d:
+        for page,said in pages.items():
+            refused(d, 'captions.csv: expected text in UTF-8',
+                f'image,caption\na.png,{said}', encoding=page)
+        for said in western:
+            test_eq(cells(d, f'image,caption\na.png,{said}', encoding='cp1252'),
+                [['a.png', said]])
+
+def test_a_quotation_mark_closed_by_another_row():
+    for name in ('{}.jpg', 'my photo {}.jpg', 'img{}', 'a b/{}.jpg'):
+        for order in ('{0},{1}', '{1},{0}'):
+            say = {(2,0):'"red ball', (2,1):'c 2 y"'}
+            lines = [order.format(name.format(k), say.get((k,j), f'c {k} {j}'))
+                for k in range(4) for j in range(2)]
+            with tempfile.TemporaryDirectory() as d:
+                refused(d, 'line 6: expected a closed quotation mark',
+                    '\n'.join([order.format('image', 'caption'), *lines]))
+    with tempfile.TemporaryDirectory() as d:
+        text = '"a ball\nand, so to say, more, e.g. this",a.png\nx,b.png'
+        test_eq(cells(d, f'caption,image\n{text}')[0],
+            ['a ball\nand, so to say, more, e.g. this','a.png'])
+
+def test_columns_and_marks():
+    with tempfile.TemporaryDirectory() as d:
+        for head in ('image,caption,caption', 'image;caption;Caption', 'image\tx\tx'):
+            sep = next(c for c in ',;\t' if c in head)
+            refused(d, 'columns of different names', f'{head}\na.png{sep}x{sep}y')
+        rows = read_rows(table(d, 'image,caption,,\na.png,x,,\n'))
+        test_eq((rows[0][1]['image'], rows[0][1]['caption']), ('a.png', 'x'))
+        test_eq(cells(d, 'image\ttext\na.png\t"a ""b"" c"\nb.png\t"x, y"\n'),
+            [['a.png', 'a "b" c'], ['b.png', 'x, y']])
+
 def test_wrong_lines_are_named():
     with tempfile.TemporaryDirectory() as d:
         refused(d, 'line 2: expected 2 fields', 'image,caption\na.png,red, round')
@@ -77,6 +117,16 @@ def test_json():
         coco = dict(images=[dict(id=7, file_name='a.png')],
             annotations=[dict(image_id=7, id=1, caption='x')])
         test_eq(cells(d, json.dumps(coco), 'c.json'), [['a.png','x']])
+        rows = lambda x: [r for _,r in read_rows(table(d, json.dumps(x), 'c.json'))]
+        test_eq(rows(dict(train=[row], val=[dict(image='b.png', caption='y')])),
+            [row|dict(split='train'), dict(image='b.png', caption='y', split='val')])
+        test_eq(rows({'a.png':dict(caption='x', split='test')}), [row|dict(split='test')])
+        test_eq(rows({'1':row}), [row])
+        refused(d, 'the split train', '{"train": [{"image": "a", "split": "test"}]}',
+            'c.json')
+        refused(d, "'a.png' twice", '{"a.png": "x", "a.png": "y"}', 'c.json')
+        refused(d, "line 2: expected", '{"a": 1}\n{"a": 1, "a": 2}', 'c.jsonl')
+        test_eq(columns_of([('', dict(a=1)), ('', dict(b=1, a=2))]), ['a','b'])
 
 def test_find_columns():
     find = lambda columns, **named: find_columns(columns, named, 'f')
@@ -101,6 +151,11 @@ def test_captions_in():
     test_eq(got("['a cat', \"it's\"]"), ['a cat', "it's"])
     test_eq(got("['a cat' 'a dog']"), ['a cat', 'a dog'])
     test_eq(got('["x", "y"]'), ['x','y'])
+    for text in ("['x', None, 'y']", "['x', nan, 'y']", "['x'\n 'y']"):
+        test_eq(got(text), ['x','y'])
+    test_eq((got("b'a dog'"), got("[b'a dog', b'b']")), (['a dog'], ['a dog','b']))
+    with expect_fail(ArgumentError, 'a list that is printed whole'):
+        got("['x' 'y' ... 'z']")
     test_eq(got("{'raw': 'x', 'sentid': 3}"), ['x'])
     for text in ('[sic] a dog', '[red]', '[1, 2]', '{x}', "['a'] and more", 'a nan',
         "{'a': 1}"):

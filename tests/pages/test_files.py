@@ -246,6 +246,9 @@ def test_nesting():
             parsed(text, 'TOML', 'f')
     with expect_fail(ArgumentError, 'f: expected a row'):
         parsed('[', 'JSON', 'f', 'a row')
+    test_eq(parsed('{"a": {"a": 1}, "b": {"a": 2}}', 'JSON', 'f')['b'], dict(a=2))
+    for twice in ('{"a": 1, "a": 1}', '[{"b": {"a": 1, "c": 2, "a": 3}}]'):
+        with expect_fail(ArgumentError, "the key 'a' twice"): parsed(twice, 'JSON', 'f')
 
 def test_names_and_text():
     for bad in ('../../x', '/etc/x', '..', '', '.x', 'a/b', 'C:\\x', 'a\x00b'):

@@ -169,6 +169,13 @@ def test_protocol():
         ('f30k', uneven, 1000), ('f30k', of[:-1], 1000), ('1k', of, 1000)):
         with expect_fail(ArgumentError, contains='protocol'):
             check_protocol(name, caps, torch.arange(n))
+    more = torch.cat([five, torch.arange(10)])
+    with expect_fail(ArgumentError, contains='of images that have more the first 5'):
+        check_protocol('coco5k', more, torch.arange(5000))
+    with expect_fail(ArgumentError, contains='captions_per_image'):
+        check_protocol('coco5k', more, torch.arange(5000))
+    with expect_fail(ArgumentError, contains='0 images and 0 captions'):
+        check_protocol('f30k', of[:0], torch.arange(0))
 
 def test_bootstrap():
     half = torch.tensor([0, 20]).repeat(20)
