@@ -148,6 +148,7 @@ def test_soft_labels(row):
     for data.seed in range(5):
         recipe = load_recipe('cusa-dual-scenes', soft['changes']|{'train.seed':data.seed})
         recipe.loss = {k:v for k,v in recipe.loss.items() if k=='infonce' or k in row['terms']}
+        if 'tau' in row: recipe.loss['infonce'] = recipe.loss['infonce']|dict(tau=row['tau'])
         model = model_for(recipe, data)
         build_learner(recipe, model, data).fit(recipe.train.epochs)
         numbers = judge_split(model, data, draws=0).metrics()
