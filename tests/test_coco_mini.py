@@ -3,6 +3,7 @@ import json
 import tempfile
 import time
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,10 +105,10 @@ def test_trial(tmp_path):
 trials = tomllib.loads((root/'itr_nb'/'imc'/'results.toml').read_text(encoding='utf-8'))
 
 @pytest.mark.slow
-@pytest.mark.parametrize('row', [r for r in trials['trial']+trials['fresh'] if r['data']=='coco_mini'], ids=lambda r: f"{r['mode']}-{r['measure']}-{r['lam']:.3g}{'-fresh'*('seeds' in r)}")
+@pytest.mark.parametrize('row', [r for r in trials['trial']+trials['fresh']+trials['lot'] if r['data']=='coco_mini'], ids=lambda r: f"{r['mode']}-{r['measure']}-{r['lam']:.3g}{'-fresh'*('seeds' in r)}{'-lots'*('lots' in r)}")
 def test_imc_trial(row, tmp_path):
     "A row of the trials that the page imc/03_paper shows, made again with all its seeds"
-    changes = trials['changes']['coco_mini'] | {'train.hinge_warmup':row['warmup']} | {f'loss.imc.{k}':row[k] for k in ('measure','mode','lam')}
+    changes = trials['changes']['coco_mini'] | {'train.hinge_warmup':row['warmup']} | {f'loss.imc.{k}':row[k] for k in ('measure','mode','lam','lots') if k in row}
     splits = open_data(str(trial_json(tmp_path/'trial.json')), shared('data/coco_mini')/'images')
     data = prepare(load_recipe('imc-emoji', changes), splits, progress=False)
     rsum = []
@@ -131,14 +132,23 @@ def photos_with_teachers(changes):
     data.splits = {'train':train.subset(rows[:500]), 'val':train.subset(rows[500:]), 'test':test}
     return data
 
+def unlike(pairs):
+    "The same pairs whose teachers find every item unlike every other: soft labels with them are label smoothing"
+    eye = lambda n: list(np.eye(n, dtype=np.float32))
+    return replace(
+        pairs, image_fields=pairs.image_fields|dict(teacher_image=eye(len(pairs.images))),
+        caption_fields=pairs.caption_fields|dict(teacher_text=eye(len(pairs))))
+
 @pytest.mark.slow
 @pytest.mark.parametrize('row', soft['trial'], ids=lambda r: r['name'])
 def test_soft_labels(row):
-    "A row of the table of photographs in cusa/06_paper, made again with its three seeds"
+    "A row of the table of photographs in cusa/06_paper, made again with its five seeds"
     data,out = photos_with_teachers(soft['changes']),{k:[] for k in soft['measures']}
-    for data.seed in range(3):
+    if row.get('teacher')=='identity': data.splits['train'] = unlike(data.splits['train'])
+    for data.seed in range(5):
         recipe = load_recipe('cusa-dual-scenes', soft['changes']|{'train.seed':data.seed})
         recipe.loss = {k:v for k,v in recipe.loss.items() if k=='infonce' or k in row['terms']}
+        if 'tau' in row: recipe.loss['infonce'] = recipe.loss['infonce']|dict(tau=row['tau'])
         model = model_for(recipe, data)
         build_learner(recipe, model, data).fit(recipe.train.epochs)
         numbers = judge_split(model, data, draws=0).metrics()

@@ -40,6 +40,7 @@ def pair_costs(
     mode:str='released', # Or 'paper' (Eq. 4), 'repulsive' (what the paper's words ask for)
     lo:float=.05, # Lower edge of the band: a distance, or with ranks a fraction of the batch
     hi:float=.5, # Upper edge, likewise
+    order:Int[Tensor, "b"]|None=None, # Rows whose band each row takes; its own if not given
 )->Float[Tensor, "b b"]: # Cost of each ordered pair; 0 outside the band and on the diagonal
     """What each pair of rows adds to the constraint, IMC Eq. (4)
 
@@ -55,6 +56,7 @@ def pair_costs(
     else: cost = delta if mode=='paper' else hi-delta
     other = ~torch.eye(b, dtype=torch.bool, device=delta.device)
     inside = (lo<where) & (where<hi) & other
+    if order is not None: inside = inside[order][:,order]
     return cost.masked_fill(~inside, 0)
 
 # %% ../../nbs/imc/01_constraint.ipynb #d39788c3
@@ -66,6 +68,7 @@ def intra_modal(
     lo:float=.05, # Lower edge of the band; see `pair_costs`
     hi:float=.5, # Upper edge, likewise
     ids:Int[Tensor, "b"]|None=None, # Image of each row; rows of one image are no pair
+    order:Int[Tensor, "b"]|None=None, # See `pair_costs`
 )->Float[Tensor, ""]: # Summed over ordered pairs; by mode 'released' divided by b
     """Intra-modal constraint of one modality, IMC Eq. (4)
 
@@ -74,7 +77,7 @@ def intra_modal(
     _check_unit(x)
     if not (lam>=0 and math.isfinite(lam)): raise ArgumentError('lam', 'a weight of 0 or more', lam)
     x = x.to(torch.promote_types(x.dtype, torch.float32))
-    cost = pair_costs(distances(x, measure), measure, mode, lo, hi)
+    cost = pair_costs(distances(x, measure), measure, mode, lo, hi, order)
     if ids is not None:
         check_shape(ids, 'ids', str(len(x)))
         cost = cost.masked_fill(ids[:,None]==ids[None], 0)
@@ -97,10 +100,11 @@ class IMCLoss(Loss):
         lo:float=.05, # Lower edge of the band; see `pair_costs`
         hi:float=.5, # Upper edge, likewise
         strict_paper:bool=False, # Count two rows of one image as a pair, as the released code?
+        lots:bool=False, # Charge as many pairs, chosen by lot? A control
     ):
         super().__init__()
         self.settings = dict(measure=measure, mode=mode, lam=lam, lo=lo, hi=hi)
-        self.strict_paper = strict_paper
+        self.strict_paper,self.lots = strict_paper,lots
         intra_modal(torch.eye(2), **self.settings)
 
     def forward(self,
@@ -110,11 +114,14 @@ class IMCLoss(Loss):
         batch:Batch|None=None, # Its `image_id`, if any, tells which rows are of one image
     )->dict[str,Tensor]: # The terms 'imc_image' and 'imc_text'
         ids = None if batch is None or self.strict_paper else batch.image_id
-        def term(x): return intra_modal(x, ids=ids, **self.settings) if len(x)>1 else x.sum()*0
+        def term(x):
+            if len(x)<2: return x.sum()*0
+            order = torch.randperm(len(x), device=x.device) if self.lots else None
+            return intra_modal(x, ids=ids, order=order, **self.settings)
         return {'imc_image':term(images.glob), 'imc_text':term(texts.glob)}
 
     def extra_repr(self):
-        said = {**self.settings, 'strict_paper':self.strict_paper}
+        said = {**self.settings, 'strict_paper':self.strict_paper, 'lots':self.lots}
         return ', '.join(f'{k}={v}' for k,v in said.items())
 
 # %% ../../nbs/imc/04_training.ipynb #918bcf62

@@ -10,7 +10,6 @@ from itr_nb.core import Batch
 import sys
 from collections.abc import Callable,Iterator,Sequence
 from dataclasses import replace
-from functools import cached_property
 import torch
 import torch.distributed as dist
 from fastcore.basics import patch
@@ -323,6 +322,11 @@ def test_equals_are_asked_for():
     data,found = joint(equals=True)
     test_eq(found, [[1,1,0,0,0],[1,1,1,0,0],[1,1,1,0,0],[0,0,0,1,1],[0,0,0,1,1]])
     assert data.splits['train'] is pairs
+    assert data.taught is data.taught, 'found once'
+    for some in (RetrievalData({'train':pairs}), data):
+        test_eq(len(some.taught), 5)
+        some.splits = {'train':pairs.subset([2,3])}
+        test_eq(len(some.taught), 2)
     test_eq(pairs.image_id, [0,1,2,3])
     lone = CaptionPairs(features(2), ['a','b'], [0,1], [0,1], list('ab'))
     test_eq(_with_equals(lone).image_fields['told'].tolist(), [[-2],[-2]])

@@ -160,6 +160,26 @@ def test_imc_loss():
     one = IMCLoss()(None, si[:1], st[:1], batch)
     test_eq([one['imc_image'].item(), one['imc_text'].item()], [0,0])
 
+def test_pairs_by_lot():
+    "As many pairs, each charged its own cost; the order says which"
+    x,g = random_units(12, 4, 6),torch.Generator().manual_seed(0)
+    order = torch.randperm(12, generator=g)
+    for measure,mode in forms():
+        band = edges(measure, mode)
+        delta = distances(x, measure)
+        own = pair_costs(delta, measure, mode, *band)
+        lot = pair_costs(delta, measure, mode, *band, order)
+        test_eq((lot!=0).nonzero().tolist(), sorted(
+            [order.tolist().index(n), order.tolist().index(m)]
+            for n,m in (own!=0).nonzero().tolist()))
+        both = (own!=0) & (lot!=0)
+        assert both.any() and torch.equal(own[both], lot[both])
+        test_close(intra_modal(x, measure, mode, 2., *band, order=order), 2*lot.sum())
+    si,st = states(ImageStates, x),states(TextStates, x)
+    torch.manual_seed(0)
+    draws = [IMCLoss(lots=True)(None, si, st)['imc_image'].item() for _ in range(4)]
+    assert len(set(draws))==4 and intra_modal(x).item() not in draws
+
 def signs(x): return x.sign().unique().tolist()
 
 def test_which_way():

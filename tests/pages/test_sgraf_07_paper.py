@@ -138,8 +138,8 @@ def edges_of(seed, every=7):
             **{f'takes_{r}':mean(x, 2) for r,x in takes.items()})
 
 def ablations():
-    for v in ROWS:
-        for s in THREE:
+    for v,seeds in ROWS.items():
+        for s in seeds:
             run = trained_run('scenes', f'sgraf-sgr-scenes+{v}', {}, s)
             yield row(run.evaluate(), variant=v, seed=s)
 
