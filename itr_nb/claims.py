@@ -27,26 +27,34 @@ class Rule:
     looks:int # Comparisons that share the error
     error:float=.05 # Chance that any of them is called an effect by luck
     seeds:int=3 # Fewer say nothing
+    again:int=0 # Of these comparisons, those looked at before with fewer seeds: a look more each
 
     def __post_init__(self):
-        for name,least in (('looks',1), ('seeds',2)):
+        for name,least in (('looks',1), ('seeds',2), ('again',0)):
             n = getattr(self, name)
             if not isinstance(n, int) or isinstance(n, bool) or n<least:
                 raise ArgumentError(f'rule.{name}', f'a whole number, at least {least}', n)
+        if self.again>self.looks:
+            raise ArgumentError('rule.again', f'at most {self.looks}, all of them', self.again)
         if not isinstance(self.error, float) or not 0<self.error<1:
             raise ArgumentError('rule.error', 'a number between 0 and 1', self.error)
 
     @property
+    def share(self)->float:
+        "The error of each look"
+        return self.error/(self.looks+self.again)
+
+    @property
     def level(self)->str:
         "What each interval holds, in percent"
-        return f'{100-100*self.error/self.looks:.4g} %'
+        return f'{100-100*self.share:.4g} %'
 
     def bar(self,
         n:int, # Seeds
     )->float: # Standard errors on either side of the mean
         "Half an interval: Student's quantile (Student, Biometrika 1908)"
         from scipy.stats import t
-        return float(t.ppf(1-self.error/self.looks/2, n-1))
+        return float(t.ppf(1-self.share/2, n-1))
 
 # %% ../nbs/reference/68_claims.ipynb #cl000010
 def _signed(x:float)->str: return f'{x:+.1f}'.replace('-', '−')
@@ -262,7 +270,8 @@ class Claims:
     def __str__(self):
         r = self.rule
         error = f'{100*r.error:.4g} %'
-        bar = f'Intervals of {r.level}: {r.looks} comparisons share an error of {error}.'
+        twice = f', {r.again} of them looked at twice,' if r.again else ''
+        bar = f'Intervals of {r.level}: {r.looks} comparisons{twice} share an error of {error}.'
         return '\n\n'.join([*map(_told, self.claims), bar])
     __repr__ = __str__
     def _repr_markdown_(self): return str(self)
@@ -299,7 +308,8 @@ def read_claims(
     settings = rule.pop('settings', [])
     try: bar = Rule(**rule)
     except TypeError as e:
-        raise ArgumentError(f'{file} [rule]', 'looks, error, seeds, settings', str(e)) from e
+        known = 'looks, error, seeds, again, settings'
+        raise ArgumentError(f'{file} [rule]', known, str(e)) from e
     made = [_claim(c, file.parent, bar, settings, file) for c in table.get('claim', [])]
     made = Claims(tuple(made), bar)
     ids = [c.id for c in made.claims]

@@ -11,7 +11,6 @@ __all__ = ['rng_of', 'PairDataset', 'pad', 'cuts', 'twin_groups', 'RetrievalData
 import sys
 from collections.abc import Callable,Iterator,Sequence
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -209,6 +208,7 @@ class RetrievalData:
         self.splits,self.vocab = splits,vocab
         self.batch_size,self.seed,self.num_workers = batch_size,seed,num_workers
         self.twins,self.equals = twins,equals
+        self._equal = None,None
         self.train_transform,self.eval_transform = image_transform or (None,None)
 
     @property
@@ -219,10 +219,13 @@ class RetrievalData:
         if name not in self.splits: raise ArgumentError('split', nearest(name, self.splits), name)
         return self.splits[name]
 
-    @cached_property
+    @property
     def taught(self)->CaptionPairs:
         "The training split, with what counts as equal"
-        return _with_equals(self.split('train')) if self.equals else self.split('train')
+        train = self.split('train')
+        if not self.equals: return train
+        if self._equal[0] is not train: self._equal = train,_with_equals(train)
+        return self._equal[1]
 
     def loader(self, dataset:Dataset, batches:Sequence[list[int]])->DataLoader:
         "A loader that touches no global random numbers"

@@ -51,6 +51,8 @@ def test_by_hand():
     test_close(Rule(looks=10).bar(3), 14.089, eps=1e-3)
     test_close(Rule(looks=1).bar(5), 2.776, eps=1e-3)
     test_eq((Rule(looks=10).level, Rule(looks=1).level), ('99.5 %','95 %'))
+    twice = Rule(looks=6, again=4)
+    test_eq((twice.level, twice.bar(3)), ('99.5 %', Rule(looks=10).bar(3)))
     for gains in ([.6,12.7,5.], [-3.,-2.5,-2.9,-3.3,-1.]):
         e = weigh(gains, Rule(looks=10))
         test_close((e.mean, e.half), weigh_ref(gains, Rule(looks=10).bar(len(gains))))
@@ -130,7 +132,8 @@ def test_bad_claims():
     refused('one claim of each', made)
     two = dict(looks=2)
     for rule,said in ((dict(looks=1), 'at least 2'), (dict(looks=0), 'rule.looks'),
-            (two|dict(seeds=1), 'rule.seeds'), (two|dict(error=5.), 'rule.error'),
+            (two|dict(seeds=1), 'rule.seeds'), (two|dict(again=3), 'at most 2'),
+            (two|dict(again=-1), 'rule.again'), (two|dict(error=5.), 'rule.error'),
             (two|dict(alpha=.1), 'alpha'), ({}, 'looks')):
         refused(said, example()|dict(rule=rule))
 
@@ -171,6 +174,9 @@ def test_what_is_shown():
     test_eq(cells, [name, reached, '+8.0 ± 0.4', '–', 'needs data'])
     test_eq(bar, 'Intervals of 97.5 %: 2 comparisons share an error of 5 %.')
     test_eq(needs, '**a** needs data: the control')
+    bare['rule']['again'] = 1
+    with tempfile.TemporaryDirectory() as d: text = str(written(d, bare, good()))
+    assert '2 comparisons, 1 of them looked at twice, share' in text
     with tempfile.TemporaryDirectory() as d: text = str(written(d, example(), good()))
     assert '**a** needs' not in text and '+7.1 ± ' in text
 
