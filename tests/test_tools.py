@@ -49,7 +49,7 @@ def test_two_pages_of_one_name_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr('tools.pages.nbs', tmp_path)
     (tmp_path/'a').mkdir()
     for name in ('04_x', '37_x', '05_y'): (tmp_path/'a'/f'{name}.ipynb').touch()
-    monkeypatch.setattr('tools.pages.course', lambda: [dict(folder='a', lessons=['04_x', '05_y', '37_x'])])
+    monkeypatch.setattr('tools.pages.course', lambda: [dict(folder='a', lessons=['04_x', '05_y', '37_x'], group=[], reference=[])])
     with pytest.raises(ValueError, match='a/x'): pages()
 
 def test_headings_of_exported_code():
