@@ -227,6 +227,13 @@ def test_widths_and_schemes(file, chromium, width, scheme):
     assert not page.wrong
     page.context.close()
 
+@pytest.mark.parametrize('width', [390, 500, 640, 725, 860])
+def test_the_table_of_words_is_not_cut(file, chromium, width):
+    page = opened(chromium, file, viewport=dict(width=width, height=900))
+    there,needed = page.evaluate("(e => [e.clientWidth, e.scrollWidth])(document.querySelector('.itr-lab .l-scroll'))")
+    assert needed<=there
+    page.context.close()
+
 def test_touch(file, chromium):
     page = opened(chromium, file, viewport=dict(width=390, height=900), has_touch=True, is_mobile=True)
     type_in(page, 'a shoe to the left of a radio')

@@ -347,8 +347,8 @@ function sceneTable(data, lab) {
       el('th', {scope:'row'}, j < 0 ? word : el('button', {type:'button', style:'padding:0 6px',
         'aria-pressed':j === Math.round(state.word), onclick:() => lab.set({word:j})}, word)),
       range(r).map(k => j < 0 ? el('td') : cell(look[j*r+k], `${word}: ${nouns[k]}`)),
-      el('td', {style:line}, bar(2.5*found.weights[j+1], 34), ` ${percent(found.weights[j+1])}`),
-      el('td', {style:line}, bar(2.5*taken[j+1], 34), ` ${percent(taken[j+1])}`));
+      el('td', {style:line}, bar(2.5*found.weights[j+1], 26), ` ${percent(found.weights[j+1])}`),
+      el('td', {style:line}, bar(2.5*taken[j+1], 26), ` ${percent(taken[j+1])}`));
     const on = document.activeElement?.closest?.('table') === table
       ? [...table.querySelectorAll('button')].indexOf(document.activeElement) : -1;
     table.replaceChildren(
