@@ -22,7 +22,7 @@ from itr_nb.core import (
 
 # %% ../../nbs/ckstn/06_scorer.ipynb #927f6ae3
 class MatchingScorer(Scorer):
-    "Scores of images with captions: the best region of every word, summed, CKSTN Eq. (R9), reconstructed"
+    "Scores of images with captions: the best region of every word, summed, CKSTN Eq. (R9)"
     def __init__(self,
         reduce:str='sum', # Over words: 'sum' or 'mean'
         skip:tuple[int,int]=(0,0), # Tokens at a caption's start and end that do not count
