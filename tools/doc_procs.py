@@ -140,12 +140,13 @@ def joined(cells):
 kept = {'slow':'slow', 'cuda':'on a GPU', 'hub':'from the network'}
 
 def kept_for(cell):
-    "What the site says of a cell that is not run with its page, '' for the others"
+    "What the site says of a cell that is not run with its page, or trains something; '' for the others"
     why = next((said for mark,said in kept.items() if mark in cell.directives_), '')
+    if not why and cell.outputs and 'spread' in cell.directives_: return 'trained: another machine gives other digits'
     return why and f'{why}: {"its output was kept" if cell.outputs else "not run with this page"}'
 
 def labelled(cell):
-    "A cell below a label that says why its outputs were kept"
+    "A cell below a label that says why its outputs were kept, or may differ"
     said = kept_for(cell)
     return [mk_cell(f'<p class="kept">{said}</p>', 'markdown'), cell] if said else [cell]
 
