@@ -159,6 +159,26 @@ def test_every_page_in_a_browser(built, served, chromium):
         page.close()
     assert not problems, '\n'.join(problems)
 
+cut_tables = """[...document.querySelectorAll('main table')].filter(table => {
+    for (let d = table.closest('details'); d; d = d.parentElement.closest('details')) d.open = true;
+    let column = table.parentElement;
+    while (column.parentElement.tagName != 'MAIN' && getComputedStyle(column).overflowX == 'visible') column = column.parentElement;
+    const edge = table.getBoundingClientRect();
+    return edge.width && edge.right > column.getBoundingClientRect().right+1;
+}).map(table => table.innerText.replace(/\\s+/g, ' ').slice(0, 60))"""
+
+def test_no_table_is_wider_than_its_column(built, served, chromium):
+    page,cut = chromium.new_page(viewport=dict(width=1280, height=900)),[]
+    for path in sorted(built[0].rglob('*.html')):
+        name = path.relative_to(built[0]).as_posix()
+        page.goto(f'{served}/{name}')
+        cut += [f'{name}: {said!r}' for said in page.evaluate(cut_tables)]
+    wide = '<main><div style="width:100px;overflow-x:auto"><table><tr><td><div style="width:103px">x</div></table></div></main>'
+    page.set_content(wide)
+    assert page.evaluate(cut_tables)==['x']
+    page.close()
+    assert not cut, '\n'.join(cut)
+
 def test_equations_are_drawn(served, chromium):
     page = chromium.new_page()
     page.goto(f'{served}/road/triplet.html', wait_until='networkidle')

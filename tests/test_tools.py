@@ -102,6 +102,8 @@ def test_cells_on_the_site_by_one_rule():
     assert shown('import torch\ntorch.manual_seed(0)')==['import torch\ntorch.manual_seed(0)']
     assert shown('x = 1')==['x = 1'] and shown('import torch', file='x.py')==['<p class="kept">x.py</p>', 'import torch']
     assert shown('x = 1', slow='')==['<p class="kept">slow: its output was kept</p>', 'x = 1']
+    assert shown('x = 1', spread='2')==['<p class="kept">trained: another machine gives other digits</p>', 'x = 1']
+    assert shown('x = 1', printed=False, spread='2')==['x = 1']
     assert 'Code of the table; slow: its output was kept' in shown('x = 1', slow='', echo='false')[0]
     assert shown('x = 1', printed=False, slow='')[0]=='<p class="kept">slow: not run with this page</p>'
 
@@ -171,6 +173,8 @@ def test_a_figure_is_said_by_the_sentence_before_it():
     img = '<img width="3" src="data:image/png;base64,x">'
     said = build_docs.say_figures(f'<p>One. Two <b>&amp; "three"</b>:</p>{img}')
     assert 'alt="Figure: Two &amp; &quot;three&quot; :"' in said and said.endswith(img[5:])
+    for text,want in (('<p>No.</p><ul><li>Yes.</li></ul>', 'Yes.'), ('<p>The figure shows a dog. It is old.</p>', 'The figure shows a dog.')):
+        assert f'alt="Figure: {want}"' in build_docs.say_figures(text+img)
 
 def test_imports_that_follow_each_other_are_one_fold(tmp_path):
     cells = page_of(tmp_path, 'import a', '#| hide: true\nimport b\nimport c', 'x = 1', 'import d', '# Text', 'import e', 'import f').nb.cells

@@ -79,11 +79,12 @@ def drawer(text, checks):
     return f'{text[:opens.start()]}{section}<details class="proof"><summary>{said}</summary>{text[opens.end():ends]}</details>{text[ends:]}'
 
 def say_figures(text):
-    "A page's HTML in which a picture that cells drew is said by the sentence before it"
+    "A page's HTML in which a picture that cells drew is said by the paragraph or item before it: by what it says of a figure, else its end"
     def said(m):
-        before = re.findall(r'<p>(.*?)</p>', m.string[max(0, m.start()-20_000):m.start()], re.S)
+        before = re.findall(r'<(?:p|li)>(.*?)</(?:p|li)>', m.string[max(0, m.start()-20_000):m.start()], re.S)
         plain = ' '.join(html.unescape(re.sub(r'<[^>]+>', ' ', before[-1] if before else '')).split())
-        sentence = re.split(r'(?<=[.:?!]) (?=[A-Z])', plain)[-1]
+        sentences = re.split(r'(?<=[.:?!]) (?=[A-Z])', plain)
+        sentence = next((s for s in sentences if re.search(r'\bfigure\b', s, re.I)), sentences[-1])
         return f'<img alt="{html.escape("Figure: "+sentence if sentence else "Figure")}" {m[1]}'
     return re.sub(r'<img ((?:width="\d+" )?src="data:image/)', said, text)
 

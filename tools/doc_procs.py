@@ -152,12 +152,13 @@ kept = {'slow':'slow', 'cuda':'on a GPU', 'hub':'from the network'}
 helpers,inside = 'Helpers: the code below needs them','Code, for who changes the module: it names what is private'
 
 def kept_for(cell):
-    "What the site says of a cell that is not run with its page, '' for the others"
+    "What the site says of a cell that is not run with its page, or trains something; '' for the others"
     why = next((said for mark,said in kept.items() if mark in cell.directives_), '')
+    if not why and cell.outputs and 'spread' in cell.directives_: return 'trained: another machine gives other digits'
     return why and f'{why}: {"its output was kept" if cell.outputs else "not run with this page"}'
 
 def labelled(cell):
-    "A cell below a label that says why its outputs were kept, or which file it is a part of"
+    "A cell below a label that says why its outputs were kept or may differ, or which file it is a part of"
     said = kept_for(cell) or ''.join(cell.directives_.get('file', ''))
     return [mk_cell(f'<p class="kept">{said}</p>', 'markdown'), cell] if said else [cell]
 

@@ -45,6 +45,23 @@ def lead(a, b):
     ends = gain[draws].mean(1).quantile(torch.tensor([.025, .975]))
     return [round(x, 1) for x in (gain.mean().item(), *ends.tolist())]
 
+def of_some(wanted):
+    "The sum of recalls on test of bags of some words, by their role"
+    def kept(k):
+        both = zip(said[k], scenes[k].extra['caption_roles'])
+        return [[w for w, role in zip(*pair) if wanted(role)] for pair in both]
+    bags = Bags(kept('train'))
+    T, t, v = bags(kept('train')), bags(kept('test')), splits['test'][0]
+    P, Q, _ = cca(T-T.mean(0), (X-X.mean(0))[of], .3, 128)
+    found = normalize((v-X.mean(0)) @ Q) @ normalize((t-T.mean(0)) @ P).T
+    return round(retrieval_report(found, splits['test'][2])['rsum'], 1)
+
+def noun(role): return role=='noun'
+
+def other(role): return role!='noun'
+
+def unrelated(role): return role!='relation'
+
 def some_pairs(seed, n=60):
     g = torch.Generator().manual_seed(seed)
     rand = lambda *size: torch.randn(*size, generator=g, dtype=torch.double)
