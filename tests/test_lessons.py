@@ -91,6 +91,24 @@ def test_data_name_pages_that_are_there():
     assert {e['page'] for e in entries}|{r['lesson'] for r in rows if 'lesson' in r}<=names
     assert len({e['term'].lower() for e in entries})==len(entries)
 
+def misplaced(page, order=listed('lessons')):
+    "Where another page is said to stand, and does not; a reference page has no lesson before or after it"
+    text,here = text_of(page),order.index(page.name) if page.name in order else None
+    if here is None: return re.findall(r'\b(?:next|last|previous) (?:page|lesson)\b', text)
+    at = {w:order[i] if 0<=i<len(order) else None for w,i in (('next', here+1), ('last', here-1), ('before', here-1))}|{'first':'road/01_pairs_and_scores.ipynb'}
+    links = re.findall(r'\[([^]]*\b(?:lesson|page)\b[^]]*)\]\(([^)#]+\.ipynb)', text)
+    return [f'{said}: {to}' for said,to in links for w in at if re.search(rf'\b{w}\b', said) and at[w] != (page.name.rpartition('/')[0]+'/'+to if '/' not in to else to.removeprefix('../'))]
+
+@pytest.mark.parametrize('page', pages(), ids=lambda p: p.name)
+def test_other_pages_stand_where_it_says(page): assert not misplaced(page)
+
+def test_a_wrong_place_is_noticed():
+    order = ['road/01_pairs_and_scores.ipynb', 'a/2.ipynb', 'b/3.ipynb']
+    def at(name, text): return misplaced(SimpleNamespace(name=name, nb=page_of('# A', text).nb), order)
+    assert not at('a/2.ipynb', 'As in [the next lesson](../b/3.ipynb), [the last lesson](../road/01_pairs_and_scores.ipynb) and [the first](x.ipynb).')
+    for text in ('[the last lesson](../b/3.ipynb)', '[the first lesson](2.ipynb)', '[lesson before](../b/3.ipynb)'): assert at('a/2.ipynb', text), text
+    assert at('a/9.ipynb', 'The next page has it.') and not at('a/9.ipynb', 'The page has it.')
+
 def says(page, term):
     "Does its prose use the term, where a reader meets it: before the proof, outside code, links' addresses and what is folded?"
     text = folded.sub('', '\n'.join(c.source for c in before_proof(page) if c.cell_type=='markdown' and c.id not in made))

@@ -60,7 +60,7 @@ def triplet_loss(
     hardest:bool=True, # Keep only the worst negative of each query (MH) instead of all (SH)?
     positive:Bool[Tensor, "b b"]|None=None, # True where a pair belongs together; else the diagonal
 )->Float[Tensor, ""]: # Loss summed over the batch and both directions
-    "Sum of hinges, IMC Eq. (1), or their maxima, SGRAF Eq. (10); raises what `negative_mask` raises"
+    "Sum of hinges, IMC Eq. (1), or maxima, SGRAF Eq. (10); raises what `negative_mask` raises"
     c_i,c_t = hinge_costs(sims, margin, positive)
     if hardest: c_i,c_t = c_i.amax(1),c_t.amax(0)
     return c_i.sum()+c_t.sum()
