@@ -23,11 +23,12 @@ def pairs_of(n, seed, dim=16):
     return l2norm(y+away),l2norm(y),match
 
 def fitted(make, width, steps=300, seed=0):
-    "A classifier fitted to 400 pairs: what it says of 2,000 others, and how many are right"
+    "Fitted to 400 pairs: what it says of 2,000 others, and how many are right"
     torch.manual_seed(seed)
     layer,head = make(),nn.Linear(width, 1)
     opt = torch.optim.Adam([*layer.parameters(), *head.parameters()], .03)
-    loss,(x,y,match) = nn.functional.binary_cross_entropy_with_logits,pairs_of(400, 2*seed+1)
+    loss = nn.functional.binary_cross_entropy_with_logits
+    x,y,match = pairs_of(400, 2*seed+1)
     for _ in range(steps):
         opt.zero_grad()
         loss(head(layer(x, y))[:,0], match.float()).backward()
