@@ -228,6 +228,8 @@ def test_terms_are_linked_in_text_alone(monkeypatch):
     linked = build_docs.link_terms(page, 'words.html')
     assert '<img alt="the rank">' in linked and '<code>rank</code>' in linked and '<a href="x">recall</a>' in linked
     assert linked.count('class="term"')==2 and linked.endswith('and recall</p>') and '&quot;rank&quot;' in linked
+    monkeypatch.setattr(build_docs, 'glossary', lambda: {"autograd's graph":dict(sentence='x')})
+    assert 'class="term"' in build_docs.link_terms('<p>in autograd’s graph</p>', 'words.html')
 
 def test_a_plain_word_is_a_term_only_where_it_is_meant(monkeypatch):
     monkeypatch.setattr(build_docs, 'glossary', lambda: dict(step=dict(term='step', sentence='one update', only='training step')))

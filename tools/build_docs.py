@@ -127,9 +127,9 @@ def link_terms(text, home):
     left = dict(glossary())
     def meant(entry, m): return re.search(entry.get('only', ''), m.string[max(0, m.start()-12):m.end()+12])
     def link(m):
-        entry = left.get(m[1].lower())
+        entry = left.get(term := m[1].lower().replace('’', "'"))
         if entry is None or not meant(entry, m): return m[0]
-        del left[m[1].lower()]
+        del left[term]
         return f'<a class="term" href="{home}" title="{html.escape(entry["sentence"])}">{m[0]}</a>'
     def paragraph(m):
         parts,inside = re.split(r'(<[^>]+>)', m[0]),[]
@@ -138,7 +138,7 @@ def link_terms(text, home):
             elif re.match(r'<(br|img|input|hr)\b', part): continue
             elif part.startswith('<'): inside.append(bool(opaque.match(part)))
             elif part and left and not any(inside):
-                names = '|'.join(map(re.escape, sorted(left, key=len, reverse=True)))
+                names = '|'.join(map(re.escape, sorted(left, key=len, reverse=True))).replace("'", "['’]")
                 parts[i] = re.sub(rf'(?<![\w-])({names})s?(?![\w-])', link, part, flags=re.I)
         return ''.join(parts)
     return re.sub(r'<p>.*?</p>', paragraph, text, flags=re.S) if left else text
