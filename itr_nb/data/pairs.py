@@ -199,7 +199,7 @@ class FeatureRows(Sequence):
 
     def _open(self): self.arrays,self.read = [np.load(p, mmap_mode='r') for p in self.paths],0
     def count(self, size:int):
-        "Say that so many bytes were read: a file is mapped anew before all of it is in memory"
+        "Of so many bytes that were read; files are mapped anew before they fill the memory"
         self.read += size
         if self.read>=_MAPPED: self._open()
 
@@ -362,24 +362,18 @@ def subset(self:CaptionPairs,
     return replace(self, **parts, relevant=relevant, extra=extra)
 
 @patch
-def first_rows(self:CaptionPairs,
-    k:int, # Captions of an image at most
-)->np.ndarray: # In rising order
-    "Rows of the first `k` captions of each image"
-    if isinstance(k, bool) or not isinstance(k, int) or k<1:
-        raise ArgumentError('captions', 'one caption an image or more', k)
-    return np.sort(np.concatenate([rows[:k] for rows in self.captions_of_id.values()]))
-
-@patch
 def first(self:CaptionPairs,
     k:int, # Captions of an image at most
 )->CaptionPairs:
     "The same images with the first `k` captions of each"
-    caps = self.first_rows(k)
+    if isinstance(k, bool) or not isinstance(k, int) or k<1:
+        raise ArgumentError('captions', 'one caption an image or more', k)
+    caps = np.sort(np.concatenate([rows[:k] for rows in self.captions_of_id.values()]))
     parts = {n:_pick(getattr(self, n), caps)
         for n in ('captions', 'image_of', 'words', 'caption_fields')}
     extra = {n:_pick(x, caps) if n.startswith('caption_') else x for n,x in self.extra.items()}
-    if (most := max(map(len, self.captions_of_id.values())))>k: extra['first'] = k,most
+    most = max(map(len, self.captions_of_id.values()))
+    if most>k: extra |= dict(first=(k, most), caption_row=caps)
     relevant = None if self.relevant is None else self.relevant[:,caps]
     return replace(self, **parts, extra=extra, relevant=relevant)
 

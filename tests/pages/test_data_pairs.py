@@ -366,10 +366,11 @@ def test_a_mapped_file_does_not_fill_the_memory():
             test_eq(held.tolist(), x[0].tolist()) # What was read before stays
         finally: module._MAPPED = most
 
-def test_first_rows():
+def test_first_says_its_rows():
     of = np.array([5, 3, 5, 5, 3])
     pairs = CaptionPairs([0, 0], list('abcde'), of, np.array([3, 5]), list('xy'))
-    test_eq(pairs.first_rows(2).tolist(), [0, 1, 2, 4])
-    test_eq([pairs.captions[j] for j in pairs.first_rows(1)], pairs.first(1).captions)
-    for bad in (0, True, 1.5):
-        with expect_fail(ArgumentError, 'captions'): pairs.first_rows(bad)
+    for k,rows in ((1, [0, 1]), (2, [0, 1, 2, 4])):
+        cut = pairs.first(k)
+        test_eq(cut.extra['caption_row'].tolist(), rows)
+        test_eq(cut.captions, [pairs.captions[j] for j in rows])
+    assert 'caption_row' not in pairs.first(3).extra
