@@ -11,7 +11,7 @@ from numpy.lib import format as npy
 from PIL import Image,ImageOps,UnidentifiedImageError
 from itr_nb.core import ArgumentError,Batch,whole_numbers
 from itr_nb.files import as_path,check_text,kind_of_file,open_picture,said_of
-import os,pickle,sys,tempfile
+import os,pickle,struct,sys,tempfile
 from fastcore.test import *
 from PIL import ImageDraw
 
@@ -374,3 +374,28 @@ def test_first_says_its_rows():
         test_eq(cut.extra['caption_row'].tolist(), rows)
         test_eq(cut.captions, [pairs.captions[j] for j in rows])
     assert 'caption_row' not in pairs.first(3).extra
+
+def tiff(x, kind, **tags):
+    "A grey TIFF by hand, as Pillow writes none: little-endian, one strip"
+    h,w = x.shape
+    entries = [(256, w), (257, h), (258, 8*x.itemsize), (259, 1), (262, 1), (273, 8), (277, 1),
+        (278, h), (279, x.nbytes), (339, kind)]
+    entries = [(t, tags.get(f'_{t}', v)) for t,v in entries]
+    out = b'II*\0'+struct.pack('<I', 8+x.nbytes)+x.tobytes()+struct.pack('<H', len(entries))
+    return out+b''.join(struct.pack('<HHII', t, 4, 1, v) for t,v in entries)+bytes(4)
+
+def test_what_the_tags_of_a_tiff_say():
+    ramp = np.linspace(0, 255, 40*50).reshape(40, 50)
+    deep = (ramp*257).round()
+    with tempfile.TemporaryDirectory() as d:
+        for k,(file,want) in enumerate((
+            (tiff(deep.astype('<u2'), 1), ramp),
+            (tiff(deep.astype('<u2'), 1, _262=0), 255-ramp),
+            (tiff((deep-32768).astype('<i2'), 2), ramp),
+            (tiff((deep*65537).astype('<u4'), 1), ramp),
+            (tiff((ramp/255).astype('<f4'), 3), ramp),
+            (tiff((ramp/255).astype('<f4'), 3, _262=0), 255-ramp),
+            (tiff(ramp.astype('u1'), 1, _262=0), 255-ramp))):
+            (Path(d)/f'{k}.tif').write_bytes(file)
+            got = np.asarray(open_image(f'{d}/{k}.tif')).astype(float)
+            assert np.abs(got-want[...,None]).max()<=1.5, k
