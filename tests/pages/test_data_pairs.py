@@ -378,10 +378,11 @@ def test_first_says_its_rows():
 def tiff(x, kind, **tags):
     "A grey TIFF by hand, as Pillow writes none: little-endian, one strip"
     h,w = x.shape
-    entries = [(256, w), (257, h), (258, 8*x.itemsize), (259, 1), (262, 1), (273, 8), (277, 1),
-        (278, h), (279, x.nbytes), (339, kind)]
+    entries = [(256, w), (257, h), (258, 8*x.itemsize), (259, 1), (262, 1), (273, 8),
+        (277, 1), (278, h), (279, x.nbytes), (339, kind)]
     entries = [(t, tags.get(f'_{t}', v)) for t,v in entries]
-    out = b'II*\0'+struct.pack('<I', 8+x.nbytes)+x.tobytes()+struct.pack('<H', len(entries))
+    out = b'II*\0'+struct.pack('<I', 8+x.nbytes)+x.tobytes()
+    out += struct.pack('<H', len(entries))
     return out+b''.join(struct.pack('<HHII', t, 4, 1, v) for t,v in entries)+bytes(4)
 
 def test_what_the_tags_of_a_tiff_say():
