@@ -48,6 +48,26 @@ def test_the_first_of_several_is_the_one_that_a_viewer_shows(tmp_path):
     several.save(tmp_path/'several.heic', primary_index=1)
     assert open_image(tmp_path/'several.heic').size==(30,20)
 
+@pytest.mark.parametrize('ending', ['heic', 'avif'])
+def test_a_picture_that_the_file_turns(ending, tmp_path):
+    "By `irot` and `imir`, beside an EXIF tag that says the same and must not turn it again"
+    four = np.zeros((64, 96, 3), np.uint8)
+    four[:32,:48],four[32:,:48],four[:32,48:],four[32:,48:] = (250,20,20),(20,250,20),(20,20,250),(240,240,20)
+    turned = {2:four[:,::-1], 3:four[::-1,::-1], 4:four[::-1], 5:four.transpose(1,0,2), 6:np.rot90(four, -1),
+        7:four.transpose(1,0,2)[::-1,::-1], 8:np.rot90(four, 1)}
+    heif.register_heif_opener()
+    for tag,want in turned.items():
+        exif = Image.Exif()
+        exif[274] = tag
+        Image.fromarray(four).save(tmp_path/f'{tag}.{ending}', exif=exif.tobytes(), quality=95)
+        stored = (tmp_path/f'{tag}.{ending}').read_bytes()
+        assert b'irot' in stored or b'imir' in stored
+        got = np.asarray(open_image(tmp_path/f'{tag}.{ending}'))
+        assert got.shape==want.shape, tag
+        h,w = want.shape[:2]
+        for y in (h//4, 3*h//4):
+            for x in (w//4, 3*w//4): assert np.abs(got[y,x].astype(int)-want[y,x]).max()<30, tag
+
 def test_damaged_ones(tmp_path):
     "Whatever is cut or changed, a picture comes or an error that names the file; never anything else"
     whole,rng,refused = heic(two_halves()),np.random.default_rng(0),0

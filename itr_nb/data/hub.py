@@ -79,7 +79,7 @@ class _HFImages(Sequence):
         return digests,bad
 
     def fingerprint(self)->str:
-        "Of what the images contain, wherever the data set lies; of data that nobody looked at, theirs"
+        "Of what the images contain, wherever they lie; of those nobody looked at, of the data set"
         return fingerprint_of(self.name, self.digests or self.data._fingerprint)
 
 # %% ../../nbs/reference/19_hub.ipynb #fb000009

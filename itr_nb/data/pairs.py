@@ -66,21 +66,24 @@ def check_header(
 
 def to_rgb(im:Image.Image)->Image.Image:
     "Upright, RGB, on white, 8 bits"
-    im = _eight_bits(ImageOps.exif_transpose(im))
+    im = _eight_bits(ImageOps.exif_transpose(im), getattr(im, 'tag_v2', {}))
     if not im.has_transparency_data: return im.convert('RGB')
     im = im.convert('RGBA')
     return Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im).convert('RGB')
 
-def _eight_bits(im:Image.Image)->Image.Image:
-    """Grey of 12, 16 or 32 bits as 8, with its tones: by the bits that are used; numbers from 0
-    to 1, or of no known range, from the least to the most"""
+def _eight_bits(im:Image.Image, tags)->Image.Image:
+    """Grey of 12, 16 or 32 bits as 8, by the bits that are used; numbers of no known range from
+    the least to the most. `tags` of a TIFF say which have no sign, and whether white is 0"""
     if not im.mode.startswith(('I', 'F')): return im
-    x = np.nan_to_num(np.asarray(im).astype(np.float64), posinf=0, neginf=0)
+    unsigned = im.mode=='I' and tags.get(258)==(32,) and tags.get(339, (1,))==(1,)
+    x = np.asarray(im).view(np.uint32) if unsigned else np.asarray(im)
+    x = np.nan_to_num(x.astype(np.float64), posinf=0, neginf=0)
     lo,hi = float(x.min()),float(x.max())
     tops = dict(I=(255, 4095, 65535), F=(1, 255)).get(im.mode, (4095, 65535))
     top = next((t for t in tops if 0<=lo and hi<=t), None)
     if top is None: x,top = x-lo,max(hi-lo, 1e-12)
-    return Image.fromarray(np.round(x*(255/top)).astype(np.uint8))
+    x = np.round(x*(255/top)).astype(np.uint8)
+    return Image.fromarray(255-x if tags.get(262)==0 else x)
 
 def middle(
     im:Image.Image, # Any shape
@@ -181,7 +184,6 @@ def npy_header(
 
 # %% ../../nbs/reference/10_pairs.ipynb #a9c06100
 _MAPPED = 2**28 # Bytes of a file that are read before its pages are given back
-
 class FeatureRows(Sequence):
     "Features in .npy files (n r f) or (n f), memory-mapped: `rows[i]` is (r f), read by itself"
     def __init__(self,
@@ -199,10 +201,9 @@ class FeatureRows(Sequence):
 
     def _open(self): self.arrays,self.read = [np.load(p, mmap_mode='r') for p in self.paths],0
     def count(self, size:int):
-        "Say that so many bytes were read: a file is mapped anew before all of it is in memory"
+        "Of so many bytes that were read; files are mapped anew before they fill the memory"
         self.read += size
         if self.read>=_MAPPED: self._open()
-
     def __len__(self): return int(self.starts[-1])
     def __getitem__(self, i:int)->np.ndarray:
         if not -len(self)<=i<len(self): raise IndexError(i)
@@ -362,24 +363,18 @@ def subset(self:CaptionPairs,
     return replace(self, **parts, relevant=relevant, extra=extra)
 
 @patch
-def first_rows(self:CaptionPairs,
-    k:int, # Captions of an image at most
-)->np.ndarray: # In rising order
-    "Rows of the first `k` captions of each image"
-    if isinstance(k, bool) or not isinstance(k, int) or k<1:
-        raise ArgumentError('captions', 'one caption an image or more', k)
-    return np.sort(np.concatenate([rows[:k] for rows in self.captions_of_id.values()]))
-
-@patch
 def first(self:CaptionPairs,
     k:int, # Captions of an image at most
 )->CaptionPairs:
     "The same images with the first `k` captions of each"
-    caps = self.first_rows(k)
+    if isinstance(k, bool) or not isinstance(k, int) or k<1:
+        raise ArgumentError('captions', 'one caption an image or more', k)
+    caps = np.sort(np.concatenate([rows[:k] for rows in self.captions_of_id.values()]))
     parts = {n:_pick(getattr(self, n), caps)
         for n in ('captions', 'image_of', 'words', 'caption_fields')}
     extra = {n:_pick(x, caps) if n.startswith('caption_') else x for n,x in self.extra.items()}
-    if (most := max(map(len, self.captions_of_id.values())))>k: extra['first'] = k,most
+    most = max(map(len, self.captions_of_id.values()))
+    if most>k: extra |= dict(first=(k, most), caption_row=caps)
     relevant = None if self.relevant is None else self.relevant[:,caps]
     return replace(self, **parts, extra=extra, relevant=relevant)
 

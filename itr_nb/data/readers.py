@@ -77,7 +77,8 @@ def _karpathy_images(data, path:Path)->Iterator[dict]:
 def _check_once(entries:list[dict], places:list, path:Path):
     "Refuse a file or an id that two entries have"
     ids = [im.get('cocoid', im['imgid']) for im in entries]
-    for what,keys in (('one entry for each file', places), ('an id of its own for each image', ids)):
+    kinds = {'one entry for each file':places, 'an id of its own for each image':ids}
+    for what,keys in kinds.items():
         first = {}
         for im,key in zip(entries, keys):
             if key is not None and (was := first.setdefault(key, im)) is not im:
@@ -166,7 +167,8 @@ def _optional_rows(
     if len(x) not in (n, 5*n): raise ArgumentError(str(path), f'{n} or {5*n} rows', len(x))
     step = len(x)//n if n else 1
     if step>1 and any((np.asarray(x[k::step])!=x[::step]).any() for k in range(1, step)):
-        raise ArgumentError(str(path), f'{n} rows, or {step} that are alike for each image', 'others')
+        need = f'{n} rows, or {step} that are alike for each image'
+        raise ArgumentError(str(path), need, 'others')
     return x[::step]
 
 def _read_lines(path:Path)->list[str]:

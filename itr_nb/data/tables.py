@@ -176,7 +176,8 @@ def read_rows(
     """Rows of a table; raises `ArgumentError`, which names the line, and `FileNotFoundError`
 
     The columns of a text are divided by comma, tab, bar or semicolon, whichever the first line has
-    most of; tabs and bars know no quoting, unless a cell has two quotation marks for one. `name.jpg#0`, a tab and a caption are Flickr's layout"""
+    most of. Tabs and bars know no quoting, unless a cell has two quotation marks for one.
+    `name.jpg#0`, a tab and a caption are Flickr's layout"""
     path = Path(path)
     text = table_text(path)
     if path.suffix.lower()=='.jsonl': return _json_lines(path, text)

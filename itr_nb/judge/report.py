@@ -318,7 +318,7 @@ def needs_whole(
     models:Sequence[nn.Module], # That score
     pairs, # The split
 )->bool:
-    "Must a gallery be scored in one piece: by a score that couples pairs, or to ask for more truth?"
+    "Must a gallery be scored in one piece: as the score couples pairs, or more truth is known?"
     couples = any(getattr(getattr(m, 'scorer', None), 'couples', None) for m in models)
     known = pairs.relevant is not None or 'caption_twins' in (getattr(pairs, 'extra', None) or {})
     return couples or known

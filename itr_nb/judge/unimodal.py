@@ -170,15 +170,16 @@ def judge_split(
 )->Judgement: # Each report that the split allows
     """Encode a split once, score all pairs once, and give every report
 
-    Both directions, of the captions that the protocol takes; within a modality, for a single model, as the vectors of several have no mean;
-    and COCO's judges where the split is COCO's test. `ArgumentError` as `evaluate`."""
+    Both directions, of the captions that the protocol takes; within a modality, for a single
+    model, as the vectors of several have no mean; and COCO's judges where the split is COCO's
+    test. `ArgumentError` as `evaluate`."""
     models,datas = members(model, data, split)
     pairs,taken = (d.splits[split] for d in (datas[0], of_protocol(datas[0], split, protocol)))
     check_protocol(protocol, torch.as_tensor(taken.image_of), torch.as_tensor(taken.image_id))
     each = [encode_split(m, d, split, batch_size, ragged=True) for m,d in zip(models, datas)]
     ids = _coco_ids(pairs)
     sims = None if ids is None else mean_scores(models, each)
-    kept = None if taken is pairs else torch.from_numpy(pairs.first_rows(taken.extra['first'][0]))
+    kept = None if taken is pairs else torch.from_numpy(taken.extra['caption_row'])
     def gallery(rows, cols):
         cols = cols if kept is None else kept[cols]
         if sims is not None: return sims[rows][:,cols]

@@ -154,7 +154,7 @@ def _set_aside(out:Path)->str|None:
     "Where the beginnings of a run went that has no manifest; None if it is anything else"
     names = {p.relative_to(out).as_posix() for p in out.rglob('*')}
     known = _BEGINNING|{n for n in names if n.startswith('inputs/')}
-    if 'data.json' not in names or not names<=known: return None
+    if not names&{'data.json', 'vocab.json'} or not names<=known: return None
     n = next(n for n in range(1, 10**6) if not out.with_name(f'{out.name}.before{n}').exists())
     os.rename(out, out.with_name(f'{out.name}.before{n}'))
     return f'{out.name}.before{n}'

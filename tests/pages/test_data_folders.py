@@ -241,7 +241,9 @@ def test_columns_say_the_split():
         top = Path(d)
         drawn(top, list(want))
         rows = [dict(image=n, caption='c', split='', part=s) for n,s in want.items()]
-        def put(rows): (top/'captions.jsonl').write_text('\n'.join(map(json.dumps, rows)))
+        def put(rows):
+            text = '\n'.join(map(json.dumps, rows))
+            (top/'captions.jsonl').write_text(text)
         put(rows)
         test_eq(by_name(top), want)
         for lack in (0, 3):
@@ -261,7 +263,8 @@ def test_several_tables():
             (top/'annotations').mkdir(exist_ok=True)
             (top/f'annotations/captions_{s}.json').write_text(json.dumps(dict(
                 images=[dict(id=k, file_name=f'{k}.jpg') for k in range(3)],
-                annotations=[dict(image_id=k, caption=f'{s}/{k}.jpg') for k in range(3)])))
+                annotations=[dict(image_id=k, caption=f'{s}/{k}.jpg')
+                    for k in range(3)])))
         got = read_folder(top)
         test_eq({s:p.captions for s,p in got.items()},
             {s:p.image_names for s,p in got.items()})
@@ -273,7 +276,8 @@ def test_several_tables():
             (top/f'captions_{s}.csv').write_text('\n'.join(['image,caption', *lines]))
         test_eq(by_name(top), {f'{k}.jpg':s for k,s in enumerate(parts())})
         (top/'captions_val.tsv').write_text('image\tcaption\n4.jpg\tc')
-        with expect_fail(ArgumentError, 'one file of captions a split'): read_folder(top)
+        with expect_fail(ArgumentError, 'one file of captions a split'):
+            read_folder(top)
         top = Path(d)/'torn'
         for s in ('train', 'test'):
             drawn(top, [f'{s}/0.jpg'])

@@ -11,7 +11,7 @@ from numpy.lib import format as npy
 from PIL import Image,ImageOps,UnidentifiedImageError
 from itr_nb.core import ArgumentError,Batch,whole_numbers
 from itr_nb.files import as_path,check_text,kind_of_file,open_picture,said_of
-import os,pickle,sys,tempfile
+import os,pickle,struct,sys,tempfile
 from fastcore.test import *
 from PIL import ImageDraw
 
@@ -366,10 +366,37 @@ def test_a_mapped_file_does_not_fill_the_memory():
             test_eq(held.tolist(), x[0].tolist()) # What was read before stays
         finally: module._MAPPED = most
 
-def test_first_rows():
+def test_first_says_its_rows():
     of = np.array([5, 3, 5, 5, 3])
     pairs = CaptionPairs([0, 0], list('abcde'), of, np.array([3, 5]), list('xy'))
-    test_eq(pairs.first_rows(2).tolist(), [0, 1, 2, 4])
-    test_eq([pairs.captions[j] for j in pairs.first_rows(1)], pairs.first(1).captions)
-    for bad in (0, True, 1.5):
-        with expect_fail(ArgumentError, 'captions'): pairs.first_rows(bad)
+    for k,rows in ((1, [0, 1]), (2, [0, 1, 2, 4])):
+        cut = pairs.first(k)
+        test_eq(cut.extra['caption_row'].tolist(), rows)
+        test_eq(cut.captions, [pairs.captions[j] for j in rows])
+    assert 'caption_row' not in pairs.first(3).extra
+
+def tiff(x, kind, **tags):
+    "A grey TIFF by hand, as Pillow writes none: little-endian, one strip"
+    h,w = x.shape
+    entries = [(256, w), (257, h), (258, 8*x.itemsize), (259, 1), (262, 1), (273, 8),
+        (277, 1), (278, h), (279, x.nbytes), (339, kind)]
+    entries = [(t, tags.get(f'_{t}', v)) for t,v in entries]
+    out = b'II*\0'+struct.pack('<I', 8+x.nbytes)+x.tobytes()
+    out += struct.pack('<H', len(entries))
+    return out+b''.join(struct.pack('<HHII', t, 4, 1, v) for t,v in entries)+bytes(4)
+
+def test_what_the_tags_of_a_tiff_say():
+    ramp = np.linspace(0, 255, 40*50).reshape(40, 50)
+    deep = (ramp*257).round()
+    with tempfile.TemporaryDirectory() as d:
+        for k,(file,want) in enumerate((
+            (tiff(deep.astype('<u2'), 1), ramp),
+            (tiff(deep.astype('<u2'), 1, _262=0), 255-ramp),
+            (tiff((deep-32768).astype('<i2'), 2), ramp),
+            (tiff((deep*65537).astype('<u4'), 1), ramp),
+            (tiff((ramp/255).astype('<f4'), 3), ramp),
+            (tiff((ramp/255).astype('<f4'), 3, _262=0), 255-ramp),
+            (tiff(ramp.astype('u1'), 1, _262=0), 255-ramp))):
+            (Path(d)/f'{k}.tif').write_bytes(file)
+            got = np.asarray(open_image(f'{d}/{k}.tif')).astype(float)
+            assert np.abs(got-want[...,None]).max()<=1.5, k

@@ -287,7 +287,8 @@ def test_rows_of_zeros():
         x = np.ones((4, 3, 2), dtype=np.float32)
         x[1,1],x[2,1:] = 0,0 # In the middle, and at the end
         np.save(f'{d}/train_ims.npy', x)
-        np.save(f'{d}/train_boxes.npy', np.arange(48, dtype=np.float32).reshape(4, 3, 4)/48)
+        boxes = np.arange(48, dtype=np.float32).reshape(4, 3, 4)/48
+        np.save(f'{d}/train_boxes.npy', boxes)
         Path(d, 'train_caps.txt').write_text('\n'.join(map(str, range(20))))
         p = read_precomp(d, 'train')
         test_eq([len(p.images[i]) for i in range(4)], [3, 2, 1, 3])

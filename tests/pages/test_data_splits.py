@@ -11,23 +11,6 @@ from itr_nb.core import ArgumentError
 from itr_nb.data.pairs import CaptionPairs,fingerprint_of,sample_of,source_of,Splits
 from fastcore.test import *
 
-def test_names_among_words():
-    names = ('captions_val2017', 'train2014', 'Test', 'latest', 'a_contest', 'trainval',
-        'train_and_val', 'images')
-    test_eq([split_in(n) for n in names],
-        ['val', 'train', 'test', None, None, None, None, None])
-    for yes in (['train','val'], ['Training ','test','train']): assert say_splits(yes)
-    for no in (['train'], ['train','restval'], ['val','test'], ['train','x'],
-        ['train',None], []): assert not say_splits(no)
-
-def test_one_id_stays_in_one_split():
-    ids,k = np.array([7, 8, 9, 7, 9, 5]),np.arange(6)
-    pairs = CaptionPairs(list(np.ones((6, 1, 2))), list('abcdef'), ids, ids, list('uvwxyz'))
-    for seed in range(20):
-        parts = divided(pairs, None, .2, .2, seed, 'f', list('123456'))
-        held = [set(p.image_id.tolist()) for p in parts.values()]
-        test_eq(sum(map(len, held)), len(set(ids.tolist())))
-
 def test_names():
     test_eq([split_of(n, 'f') for n in ('Train', ' restval ', 'DEV', 'testing')],
         ['train', 'train', 'val', 'test'])
@@ -82,6 +65,24 @@ def test_divided():
             list('wxyz'))
     with expect_fail(ArgumentError, "a split for every image, got \"none for ['y']"):
         divided(p, ['train', 'train', None, 'val'], .1, .1, 0, 'f')
+
+def test_names_among_words():
+    names = ('captions_val2017', 'train2014', 'Test', 'latest', 'a_contest', 'trainval',
+        'train_and_val', 'images')
+    test_eq([split_in(n) for n in names],
+        ['val', 'train', 'test', None, None, None, None, None])
+    for yes in (['train','val'], ['Training ','test','train']): assert say_splits(yes)
+    for no in (['train'], ['train','restval'], ['val','test'], ['train','x'],
+        ['train',None], []): assert not say_splits(no)
+
+def test_one_id_stays_in_one_split():
+    ids,k = np.array([7, 8, 9, 7, 9, 5]),np.arange(6)
+    pairs = CaptionPairs(
+        list(np.ones((6, 1, 2))), list('abcdef'), ids, ids, list('uvwxyz'))
+    for seed in range(20):
+        parts = divided(pairs, None, .2, .2, seed, 'f', list('123456'))
+        held = [set(p.image_id.tolist()) for p in parts.values()]
+        test_eq(sum(map(len, held)), len(set(ids.tolist())))
 
 def test_all_for_training():
     from PIL import Image

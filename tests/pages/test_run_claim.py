@@ -139,7 +139,7 @@ def test_overwriting_that_was_interrupted():
 def test_beginnings_and_strays():
     with tempfile.TemporaryDirectory() as d:
         out = Path(d)/'run'
-        for name in ('vocab.json', 'inputs/precious.txt', 'environment.json'):
+        for name in ('thesis.json', 'inputs/precious.txt', 'environment.json'):
             mine = Path(d)/'mine'/Path(name).stem/name
             mine.parent.mkdir(parents=True)
             mine.write_text('{}')
@@ -148,14 +148,14 @@ def test_beginnings_and_strays():
                 with expect_fail(ArgumentError, 'a new or empty folder'):
                     claim(stands, load_recipe('dual-photos'), *how)
             assert mine.exists()
-        for names in (['data.json', 'vocab.json'], ['data.json', 'inputs.json',
-            'inputs/merges.txt']):
+        for names in (['vocab.json'], ['data.json', 'vocab.json'],
+            ['data.json', 'inputs.json', 'inputs/merges.txt']):
             for name in names:
                 (out/name).parent.mkdir(parents=True, exist_ok=True)
                 (out/name).write_text('{}')
             found = claim(out, load_recipe('dual-photos'), False, False)
             assert 'is in run.before' in found.said and not out.exists()
-        assert (Path(d)/'run.before2'/'inputs'/'merges.txt').exists()
+        assert (Path(d)/'run.before3'/'inputs'/'merges.txt').exists()
         recipe = fake_run(out)
         strays = ['model/.model-deadbeef.safetensors', '.vocab-0123abcd.json',
             'checkpoints/.step-000000016-deadbeef.safetensors', '.tmpAb12cD']
