@@ -62,7 +62,7 @@ class CLIPRetrieval(RetrievalModel):
         return self
 
     def state(self, kind:type[States], name:str, z:Float[Tensor, "b d"])->States:
-        "Both vectors of each item, Eq. (2) and (3); CLIP's own where there is no head"
+        "Both vectors of each item, behind its heads; CLIP's own where there is no head"
         heads = self.heads
         def behind(k): return l2norm(heads[k](z) if k in heads else z)
         glob,own = behind(f'{name}_cross'),behind(f'{name}_uni')
@@ -72,14 +72,14 @@ class CLIPRetrieval(RetrievalModel):
 # %% ../../nbs/cusa/09_clip.ipynb #a8767e17
 @patch
 def embed_image(self:CLIPRetrieval, pixels:Float[Tensor, "b 3 h w"])->Float[Tensor, "b d"]:
-    "CLIP's own embedding of images, Eq. (1)"
+    "CLIP's own embedding of images"
     check_shape(pixels, 'batch.pixels', 'b 3 h w')
     with torch.set_grad_enabled(self.finetune and torch.is_grad_enabled()):
         return self.clip.get_image_features(pixel_values=pixels).pooler_output
 
 @patch
 def embed_text(self:CLIPRetrieval, batch:Batch)->Float[Tensor, "b d"]:
-    "CLIP's own embedding of captions, Eq. (1)"
+    "CLIP's own embedding of captions"
     config = self.clip.config.text_config
     tokens,mask = check_tokens(batch, config.vocab_size)
     most,n = config.max_position_embeddings,tokens.shape[1]

@@ -100,7 +100,7 @@ class FusionModel(RetrievalModel):
 def match(self:FusionModel,
     images:ImageStates, # One a pair
     texts:TextStates, # One a pair
-)->Float[Tensor, "p 2"]: # Logits of no match and of match, Eq. (1)
+)->Float[Tensor, "p 2"]: # Logits of no match and of match, Eq. (F1)
     "What the fusion encoder says of pairs, row by row"
     n = len(images)
     if n!=len(texts):
