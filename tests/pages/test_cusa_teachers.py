@@ -31,6 +31,9 @@ from itr_nb.cusa.unicom import Unicom
 from itr_nb.data.batches import RetrievalData
 from itr_nb.registry import TABLES
 
+def sides(p):
+    return p.image_fields['teacher_image'][5],p.caption_fields['teacher_text'][5]
+
 def test_mean_by_hand():
     three = [np.array([1,2]), np.array([[3,2]]), np.array([5,5])]
     test_eq(_mean_vector(three, 'abc'), [3,3])
