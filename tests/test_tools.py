@@ -125,7 +125,7 @@ def test_code_for_who_changes_the_module_is_folded():
     assert doc_procs.inside in said[0] and said[1:]==['def _own(): return 1\n_own()', 'x = 1']
     exported = ({'export':''},)*2
     said = page_shown('@app.command()\ndef train(\n    data:Annotated[str, option("--data")]=None,\n):\n    "Train"\n    return 1', marks=exported)
-    assert said[0]=='<span id="train"></span>' and len(said)==2 and said[1].startswith('#| code-fold: true')
+    assert said[0]=='<span id="train"></span>' and len(said)==2 and said[1].startswith('#| code-fold: true\n#| code-summary: "Code of train"')
     said = page_shown('LIMIT = 3\n_B = 4\ndef _read():\n    return _B', marks=exported)
     assert said[1]=='```python\nLIMIT = 3\n```' and said[2].startswith('#| code-fold: true') and 'def _read' in said[2]
 
