@@ -32,11 +32,12 @@ def nearest(
     return f'one of {", ".join(lower.values())}{hint}'
 
 # %% ../nbs/reference/02_registry.ipynb #7dc9b4ee
-def _imported(name:str, where:str)->ModuleType:
+def _imported(name:str, where:str, places:str='')->ModuleType:
     importlib.invalidate_caches()
     try: return importlib.import_module(name)
     except ModuleNotFoundError as e:
-        if e.name==name: raise ArgumentError(where, 'a package that can be imported', name) from e
+        need = f'a package{places} that can be imported'
+        if e.name==name: raise ArgumentError(where, need, name) from e
         raise ArgumentError(where, f'{name} to load', str(e)) from e
     except ArgumentError as e: raise ArgumentError(f'{where}, {name}: {e}') from e
     except (Exception, SystemExit) as e:
@@ -61,8 +62,13 @@ def import_part(
 
     It comes after those that are always there: a name that one of them has is refused to it"""
     packages()
-    if folder is not None and str(folder) not in sys.path: sys.path.append(str(folder))
-    return _imported(name, where)
+    if folder is None:
+        places = (" on Python's path or, by `python -m itr_nb` but not by `itr`, "
+            'in the folder where one stands,')
+    else:
+        places = f" on Python's path or in {folder}"
+        if str(folder) not in sys.path: sys.path.append(str(folder))
+    return _imported(name, where, places)
 
 # %% ../nbs/reference/02_registry.ipynb #15fa5e38
 def _home(part)->str: return f'{part.__module__}.{part.__qualname__}'

@@ -71,4 +71,10 @@ def test_a_run_says_what_it_lacks(place):
     "A run folder does not import what lies beside it; the error names the module"
     env = {**os.environ, 'PYTHONPATH':str(root), 'PYTHONSAFEPATH':'1'}
     done = subprocess.run([sys.executable, '-m', 'itr_nb', 'search', 't2i', 'x'], cwd=place, env=env, capture_output=True, text=True)
-    assert done.returncode==1 and 'uses: expected a package that can be imported' in done.stderr, done.stderr
+    assert done.returncode==1 and 'in the folder where one stands, that can be imported' in done.stderr, done.stderr
+
+def test_a_run_is_opened_where_python_finds_its_module(place):
+    "As for `itr`, which does not look in the folder where it is started"
+    env = {**os.environ, 'PYTHONPATH':os.pathsep.join([str(root), str(place)]), 'PYTHONSAFEPATH':'1'}
+    done = subprocess.run([sys.executable, '-m', 'itr_nb', 'search', 't2i', 'a red circle'], cwd=place, env=env, capture_output=True, text=True)
+    assert done.returncode==0, done.stderr

@@ -1,10 +1,11 @@
 "A lesson keeps its budgets: what a reader walks through is short, and its proof stands last, its answers folded"
-import ast,builtins,re,tomllib
+import ast,builtins,importlib,re,tomllib
 from types import SimpleNamespace
 
 import pytest
+from tools import doc_procs
 from tools.course import before_proof,folded,line_count,lessons,made,minutes,solutions,word_count,words_a_minute,words_of_outputs,write_course
-from tools.pages import code_of,is_exported,listed,names_in,nbs,only_imports,pages,root,tree_of
+from tools.pages import code_of,is_exported,listed,names_in,nbs,only_imports,Page,pages,root,tree_of
 
 package = root/'itr_nb'
 
@@ -131,7 +132,7 @@ def page_of(*cells):
         code = source.startswith(('#|', 'def ', 'x ='))
         directives = {l[2:].partition(':')[0].strip():'' for l in source.splitlines() if l.startswith('#|')}
         return SimpleNamespace(id=f'c{i}', cell_type='code' if code else 'markdown', source=source, directives=directives, outputs=[])
-    return SimpleNamespace(name='x', nb=SimpleNamespace(cells=[cell(i, s) for i,s in enumerate(cells)]))
+    return SimpleNamespace(name='x', module=None, nb=SimpleNamespace(cells=[cell(i, s) for i,s in enumerate(cells)]))
 
 @pytest.mark.parametrize('rule,good,bad', [
     (budget, ['word '*most_words], ['word '*(most_words+1)]),
@@ -235,3 +236,58 @@ def test_an_opening_that_does_not_run_is_noticed(source, outputs, said):
     page.nb.cells[1].outputs = outputs
     found = '; '.join(runs_alone(page))
     assert said in found and bool(said)==bool(found)
+
+def offered(module):
+    "What a page of the reference says below its title how to import"
+    tree = ast.parse((package/f'{module.replace(".", "/")}.py').read_text(encoding='utf-8'))
+    return set(next((ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id=='__all__'), []))
+
+def brought(cell):
+    "What a cell binds, star imports included"
+    stars = [n.module for n in tree_of(cell).body if isinstance(n, ast.ImportFrom) and n.names[0].name=='*']
+    return names_in(code_of(cell))[1].union(*(dir(importlib.import_module(m)) for m in stars))
+
+def in_text(cell, known):
+    "Python in a cell of text: what it lacks, a comment in it being enough for what the reader brings, and what it binds"
+    lost,own = set(),set()
+    for code in re.findall(r'^```python\n(.*?)^```', cell.source, re.M|re.S):
+        read,binds = names_in(code)
+        said = set(re.findall(r'\w+', ' '.join(re.findall(r'^# (.*)', code, re.M))))
+        lost |= read-known-own-said
+        own |= binds
+    return lost,own
+
+def cannot_be_copied(page, cells=None):
+    """Code that stands open on a page of the reference and does not run after what stands before it
+
+    Counted are imports, which are folded and say that they are needed, what the import below the title brings, and folded helpers
+    that say that they are needed; what is private is not, and code that names it is folded."""
+    cells,known = cells or before_proof(Page(page.path)),set(dir(builtins))|(offered(page.module) if page.module else set())
+    for c in cells: c.directives_,c.parsed_ = getattr(c, 'directives', {}),lambda c=c: tree_of(c).body if c.cell_type=='code' else []
+    needed = doc_procs.needed_by(cells)
+    for c in cells:
+        if c.cell_type=='markdown': lost,own = in_text(c, known)
+        elif c.cell_type!='code' or c.directives_.keys()&{'proof', 'default_exp'}: continue
+        else:
+            lost,own = set(),brought(c)
+            if doc_procs.is_open(c) and not doc_procs.is_inside(c): lost = names_in(code_of(c))[0]-known
+            elif is_exported(c) and not doc_procs.is_imports(c): own = {n for n in own if n[0]!='_'}
+            elif c.directives_.keys()&{'hide', 'echo'} and not doc_procs.is_imports(c): own &= needed
+        if lost: yield f'cell {c.id}: nothing before it brings {", ".join(sorted(lost))}'
+        known |= own
+
+@pytest.mark.parametrize('page', [p for p in pages() if p.name in listed('reference')], ids=lambda p: p.name)
+def test_what_stands_open_on_a_reference_page_can_be_copied(page): assert not list(cannot_be_copied(page)), page.name
+
+@pytest.mark.parametrize('cells,said', [
+    (('#| hide\nfrom math import *', 'x = pi', 'x+1'), ''),
+    (('#| hide\ndef drawn(): return 2', 'drawn()'), ''),
+    (('drawn()', '#| hide\ndef drawn(): return 2'), 'no drawn'),
+    (('#| proof\ny = 2', 'y'), 'no y'),
+    (('_inner(3)',), ''),
+    (('# T\n\n```python\nrun(3)\n```\n',), 'no run'),
+    (('# T\n\n```python\n# run: one of yours\nrun(3)\n```\n',), '')])
+def test_code_that_cannot_be_copied_is_noticed(cells, said):
+    page = page_of(*(c if c.startswith('#') else f'#| spread: 1\n{c}' for c in cells))
+    found = '; '.join(cannot_be_copied(page, page.nb.cells)).replace('nothing before it brings', 'no')
+    assert said in found and bool(said)==bool(found), found

@@ -1,5 +1,5 @@
 "The tools that make things from notebooks, on a notebook of a few cells; and the state in which a test begins"
-import ast,base64,os,subprocess,sys
+import ast,base64,json,os,shutil,subprocess,sys
 
 import pytest
 from common import root
@@ -127,7 +127,7 @@ def test_code_for_who_changes_the_module_is_folded():
     assert doc_procs.inside in said[0] and said[1:]==['def _own(): return 1\n_own()', 'x = 1']
     exported = ({'export':''},)*2
     said = page_shown('@app.command()\ndef train(\n    data:Annotated[str, option("--data")]=None,\n):\n    "Train"\n    return 1', marks=exported)
-    assert said[0]=='<span id="train"></span>' and len(said)==2 and said[1].startswith('#| code-fold: true')
+    assert said[0]=='<span id="train"></span>' and len(said)==2 and said[1].startswith('#| code-fold: true\n#| code-summary: "Code of train"')
     said = page_shown('LIMIT = 3\n_B = 4\ndef _read():\n    return _B', marks=exported)
     assert said[1]=='```python\nLIMIT = 3\n```' and said[2].startswith('#| code-fold: true') and 'def _read' in said[2]
 
@@ -175,6 +175,30 @@ def test_a_figure_is_said_by_the_sentence_before_it():
     assert 'alt="Figure: Two &amp; &quot;three&quot; :"' in said and said.endswith(img[5:])
     for text,want in (('<p>No.</p><ul><li>Yes.</li></ul>', 'Yes.'), ('<p>The figure shows a dog. It is old.</p>', 'The figure shows a dog.')):
         assert f'alt="Figure: {want}"' in build_docs.say_figures(text+img)
+    said = build_docs.say_figures(f'<p>What it <a href="x">draws</a>.</p><p><a href="y" style="z">source</a><span></span></p>{img}')
+    assert 'alt="Figure: What it draws ."' in said
+
+def test_the_search_leaves_out_references_and_proofs():
+    at = lambda *places: [dict(href=p) for p in places]
+    found = build_docs.to_be_found(at('a.html', 'a.html#x', 'a.html#references', 'a.html#proof', 'a.html#helper', 'b.html', 'b.html#x'))
+    assert found==at('a.html', 'a.html#x', 'b.html', 'b.html#x')
+    with pytest.raises(ValueError, match='its search is another'): build_docs.by_words('const hits = 3')
+
+questions = {
+    'add a loss':'own.html', 'train on my pictures':'photos.html#train', 'captions csv':'folder.html', 'losses':'own.html', 'constructor':None}
+
+@pytest.mark.skipif(not shutil.which('node'), reason='node runs the script of the search')
+def test_the_search_goes_by_words(tmp_path):
+    "Titles and headings first, rare words before common ones, other forms of a word too; and a word that no page has"
+    entry = lambda href,title,section,text: dict(href=href, title=title, section=section, text=text)
+    index = [entry('score.html', 'The scorer', '', 'a caption scores, and a caption is cut; features add up, train'),
+        entry('own.html', 'A loss of your own', '', 'add it by a decorator'), entry('folder.html', 'A folder', '', 'captions.csv, image and caption'),
+        entry('photos.html#train', 'Your own photos', 'Train', 'train on pictures'), entry('loop.html', 'The loop', 'Train', 'train, train')]
+    code = (root/'tools'/'search.js').read_text(encoding='utf-8')
+    ask = f'{code}\nconst index = {json.dumps(index)};\nconsole.log(JSON.stringify({json.dumps(list(questions))}.map((q) => searchSite(index, q).map((e) => e.href))))'
+    (tmp_path/'ask.js').write_text(ask)
+    found = json.loads(subprocess.run(['node', str(tmp_path/'ask.js')], capture_output=True, text=True, check=True).stdout)
+    for (question,want),got in zip(questions.items(), found): assert (got or [None])[0]==want, (question, got)
 
 def test_imports_that_follow_each_other_are_one_fold(tmp_path):
     cells = page_of(tmp_path, 'import a', '#| hide: true\nimport b\nimport c', 'x = 1', 'import d', '# Text', 'import e', 'import f').nb.cells

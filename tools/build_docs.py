@@ -2,8 +2,9 @@
 
 nbdev processes the notebooks into _proc, as it would for Quarto, and smalldocs renders them with the same _quarto.yml. What smalldocs
 does differently is mended here: pages get the names that nbdev gives them (00_core.ipynb → core.html), links to the hosted pages become
-links within the site, KaTeX lies beside the pages, no font comes from elsewhere, and figures stand in their true size."""
-import argparse,ast,base64,html,os,re,shutil,struct,sys,tempfile,tomllib
+links within the site, KaTeX lies beside the pages, no font comes from elsewhere, figures stand in their true size, and the search
+looks for words, in titles and headings first."""
+import argparse,ast,base64,html,json,os,re,shutil,struct,sys,tempfile,tomllib
 from functools import cache
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def drawer(text, checks):
 def say_figures(text):
     "A page's HTML in which a picture that cells drew is said by the paragraph or item before it: by what it says of a figure, else its end"
     def said(m):
-        before = re.findall(r'<(?:p|li)>(.*?)</(?:p|li)>', m.string[max(0, m.start()-20_000):m.start()], re.S)
+        before = re.findall(r'<(?:p|li)>(?!<a href="[^"]*"[^>]*>source</a>)(.*?)</(?:p|li)>', m.string[max(0, m.start()-20_000):m.start()], re.S)
         plain = ' '.join(html.unescape(re.sub(r'<[^>]+>', ' ', before[-1] if before else '')).split())
         sentences = re.split(r'(?<=[.:?!]) (?=[A-Z])', plain)
         sentence = next((s for s in sentences if re.search(r'\bfigure\b', s, re.I)), sentences[-1])
@@ -155,6 +156,27 @@ def finish(out):
         path.write_text(take_along(text, page, get_config().git_url), encoding='utf-8')
         shutil.copy(page.path, path.parent/page.path.name)
 
+def to_be_found(entries):
+    "Entries of the search, one a section, without references and proofs; a proof is the last part of its page"
+    out,proven = [],set()
+    for e in entries:
+        page,_,place = e['href'].partition('#')
+        if place=='proof': proven.add(page)
+        if page not in proven and place!='references': out.append(e)
+    return out
+
+def by_words(script):
+    "smalldocs' script with the search of tools/search.js, which goes by words, in place of one by likeness of letters"
+    old,new = 'const hits = fuse ? fuse.search(q, { limit }).map((h) => h.item)','const hits = window.Fuse ? searchSite(index, q).slice(0, limit)'
+    if script.count(old)!=1: raise ValueError('smalldocs.js: its search is another one; see by_words in tools/build_docs.py')
+    return (root/'tools'/'search.js').read_text(encoding='utf-8')+script.replace(old, new)
+
+def mend_search(out):
+    "Leave out of the search what nobody looks for, and order what it finds by words"
+    entries = json.loads((out/'search.json').read_text(encoding='utf-8'))
+    (out/'search.json').write_text(json.dumps(to_be_found(entries), ensure_ascii=False), encoding='utf-8')
+    for script in out.rglob('smalldocs.js'): script.write_text(by_words(script.read_text(encoding='utf-8')), encoding='utf-8')
+
 def render(folder, out):
     "Render processed notebooks into `out`; what smalldocs warns of, broken links above all"
     layout.KATEX = 'KATEX' # replaced below by a path relative to the page
@@ -167,6 +189,7 @@ def render(folder, out):
         text = re.sub(r'(href|src)="KATEX/', rf'\1="{up}site_libs/katex/', page.read_text(encoding='utf-8'))
         page.write_text(re.sub(r'<img src="data:image/png;base64,([A-Za-z0-9+/]{400})', true_size, text), encoding='utf-8')
     finish(out)
+    mend_search(out)
     for css in (out/'site_libs').rglob('*.css'):
         css.write_text(re.sub(r'@import url\(https?:[^)]*\);?', '', css.read_text(encoding='utf-8')), encoding='utf-8')
     return [w for w in s.warnings if not expected.search(w)]

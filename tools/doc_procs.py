@@ -205,7 +205,7 @@ def shown(cell, module, lesson=True, needed=frozenset()):
     exported = {'export', 'exports'}&cell.directives_.keys()
     home = ''.join(''.join(cell.directives_[d]) for d in exported).strip()
     names,places = names_of(cell),places_of(cell)
-    if not lesson and of_the_shell(cell): return [mk_cell(anchors(places), 'markdown'), *behind(cell.source.splitlines(), 'Code')]
+    if not lesson and of_the_shell(cell): return [mk_cell(anchors(places), 'markdown'), *behind(cell.source.splitlines(), f'Code of {", ".join(names)}' if names else 'Code')]
     if not lesson and (names or places or only_private(cell)): return in_reference(cell, home or module)
     if names: return [heading(names, home or module, places), cell]
     return [mk_cell(anchors(places), 'markdown'), cell] if places else [cell]

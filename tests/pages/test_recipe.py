@@ -132,7 +132,7 @@ def test_refused_files():
             c=('about = "x"', 'a value'), d=(
                 whole+'drop = ["train"]\n', 'train: expected a value'),
             e=(whole+'train = 3\n', 'a table'), f=(
-                whole+'uses = ["itr_not_there"]\n', 'a package that can be imported'),
+                whole+'uses = ["itr_not_there"]\n', 'that can be imported'),
             g=(whole+'[teacher]\nimage = 3\n', '[teacher] image'), h=(
                 whole+'[teacher]\nimmage = "x"\n', "is it 'image'"),
             i=(whole+

@@ -114,8 +114,10 @@ def test_import_part():
             import_('itr_toy_lost')
         for name in ('itr_toy_none.part', 'itr_toy_well.part', '', '.x'):
             with expect_fail(ArgumentError, 'uses: expected'): import_(name)
-        with expect_fail(ArgumentError, "imported, got 'itr_toy_none'"):
-            import_('itr_toy_none')
+        said = f"on Python's path or in {d} that can be imported, got 'itr_toy_none'"
+        with expect_fail(ArgumentError, said): import_('itr_toy_none')
+        said = 'by `python -m itr_nb` but not by `itr`, in the folder where one stands'
+        with expect_fail(ArgumentError, said): import_part('itr_toy_none', 'uses')
         Path(d, 'itr_toy_sick.py').write_text('x = 12')
         test_eq(import_('itr_toy_sick').x, 12)
         before = os.stat(d)
