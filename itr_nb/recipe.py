@@ -160,7 +160,7 @@ class Recipe(Table):
     "Everything that decides a training run, except the data's place on disk"
     name:str # Of the file, with the variants
     about:str # One sentence
-    data:str # The data set it was made for, as `itr train --data` takes it
+    data:str # What it was made for, as `itr train --data` takes it, or 'photos': yours, by --data
     captions:int|None = Field(None, ge=1) # Of each image, the first ones; all if not given
     image:ImageTable
     text:TextTable

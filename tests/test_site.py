@@ -110,6 +110,9 @@ def watch(page, home):
 tags_on_formulas = """[...document.querySelectorAll('main .katex-html > .tag')].filter(tag => { const t = tag.getBoundingClientRect();
     return [...tag.parentElement.querySelectorAll(':scope > .base')].map(b => b.getBoundingClientRect()).some(b => b.right > t.left+1 && b.bottom > t.top+2 && b.top < t.bottom-2) }).length"""
 
+link_out_of_sight = """(() => { const a = document.querySelector('#quarto-sidebar .sidebar-link.active')?.getBoundingClientRect();
+    return !!a && (a.top < 0 || a.bottom > innerHeight) })()"""
+
 most_pixels = 12_000 # Height of a lesson, twelve screens, with what is folded left folded
 
 def lesson_problems(page, name):
@@ -139,6 +142,8 @@ def test_every_page_in_a_browser(built, served, chromium):
     names = sorted(path.relative_to(built[0]).as_posix() for path in built[0].rglob('*.html'))
     for name,page,wrong in (found for some in chunked(names, 6) for found in opened(some, served, chromium)):
         main = page.locator('main')
+        if at := page.evaluate('scrollY'): problems.append(f'{name}: opens scrolled by {at} pixels')
+        if page.evaluate(link_out_of_sight): problems.append(f'{name}: its link in the sidebar is out of sight')
         text = main.inner_text()
         prose = page.evaluate("[...document.querySelectorAll('main p, main li, main td')].filter(e => !e.closest('pre, .katex')).map(e => e.innerText).join('\\n')")
         maths = page.evaluate("document.querySelectorAll('main span.math').length")

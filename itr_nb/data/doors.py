@@ -81,7 +81,7 @@ def open_data(
 )->Splits: # Split name -> caption pairs
     """Any data set by its name or place; refuses what the kind of data has no use for
 
-    Data that have nothing but a training split are divided at random"""
+    Data that have nothing but a training split, of three pictures or more, are divided at random"""
     place = as_path(spec, 'spec')
     spec = spec if isinstance(spec, str) else place
     check_options(columns, skip_bad)

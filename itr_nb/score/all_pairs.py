@@ -1,4 +1,4 @@
-"""Every image with every caption, in blocks that never need more memory than they may
+"""Every image with every caption, in blocks whose large tensors keep to a budget
 
 Docs: https://itr-nb.github.io/itr_nb/reference/all_pairs.html.md"""
 

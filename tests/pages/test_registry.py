@@ -12,7 +12,8 @@ from itr_nb.core import ArgumentError
 import contextlib,os,subprocess,tempfile
 from fastcore.test import *
 from itr_nb.registry import nearest
-from itr_nb.registry import LOSSES,MODELS
+import tempfile
+from itr_nb.registry import import_part,LOSSES,MODELS
 from itr_nb.registry import TABLES,packages
 
 def part_of(module):
