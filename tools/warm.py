@@ -41,7 +41,7 @@ def in_fork(do, job):
 
 def serve(do):
     "Answer each job on standard input with a line of JSON"
-    import accelerate,IPython,matplotlib.pyplot,nbdev.test,nltk.tokenize,pydantic,torch,transformers # noqa: what nearly every page imports, some late
+    import accelerate,IPython,matplotlib.pyplot,nbdev.test,nltk.tokenize,pydantic,sentence_transformers,torch._dynamo,transformers # noqa: what nearly every page imports, some late
     answers = os.fdopen(os.dup(1), 'w')
     for line in sys.stdin:
         answers.write(json.dumps(in_fork(do, line.strip()))+'\n')
