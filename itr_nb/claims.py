@@ -10,7 +10,7 @@ __all__ = ['METRICS', 'Rule', 'Effect', 'weigh', 'Trial', 'Claim', 'Claims', 're
 
 # %% ../nbs/reference/68_claims.ipynb #cl000005
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable,Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean,stdev
@@ -272,18 +272,42 @@ class Claims:
         error = f'{100*r.error:.4g} %'
         twice = f', {r.again} of them looked at twice,' if r.again else ''
         bar = f'Intervals of {r.level}: {r.looks} comparisons{twice} share an error of {error}.'
-        return '\n\n'.join([*map(_told, self.claims), bar])
+        return '\n\n'.join([*map(_told, self.claims), f'{_SIGNS} {bar}'])
     __repr__ = __str__
-    def _repr_markdown_(self): return str(self)
+
+    def _repr_markdown_(self):
+        "A line for each claim, what was decided first; below it, folded, every number"
+        decided = sorted(self.claims, key=lambda c: min(map(_VERDICTS.index, c.verdicts)))
+        rows = [(f'**{c.id}**', f'{c.says} ({c.place})', _found(c)) for c in decided]
+        lines = _table(('claim','what it says','what the runs here say'), rows)
+        title = '<summary>In numbers: every comparison, with its control</summary>'
+        return f'{lines}\n\n<details>{title}\n\n{self}\n\n</details>'
 
 def _told(c:Claim)->str:
     "What it says, what would decide where data are needed, and a table of its trials"
     about = f'**{c.id}**: {c.says} *Here:* {c.experiment} *Control:* {c.control} ({c.place})'
     needs = [f'**{c.id}** needs data: {c.needs}'] if 'needs data' in c.verdicts else []
-    head = 'trial','ours','gain','over the control','verdict'
-    lines = [head, ('---',)*len(head), *map(_line, c.trials)] if c.trials else []
-    table = ['\n'.join(f'| {" | ".join(l)} |' for l in lines)] if lines else []
+    head = 'compared','reached','gain','gain over the control','verdict'
+    table = [_table(head, map(_line, c.trials))] if c.trials else []
     return '\n\n'.join([about, *table, *needs])
+
+_SIGNS = ('Reached: mean ± standard deviation of the seeds. Gains: mean ± half of the interval. '
+    'A dash: no such comparison was run.')
+
+def _table(head:Sequence[str], rows:Iterable[Sequence[str]])->str:
+    "In Markdown"
+    return '\n'.join(f'| {" | ".join(l)} |' for l in (head, ('---',)*len(head), *rows))
+
+_VERDICTS = 'supported','contradicted','not told apart','needs data'
+
+def _found(c:Claim)->str:
+    "The verdicts of a claim in a line or more: for which comparisons, or for how many"
+    lines = []
+    for verdict in (v for v in _VERDICTS if v in c.verdicts):
+        of = [t.shown for t in c.trials if t.verdict==verdict]
+        few = '; '.join(of) if len(of)<3 else f'{len(of)} comparisons'
+        lines.append(f'{verdict}: {c.needs if verdict=="needs data" else few}')
+    return '<br>'.join(lines)
 
 def _shown(e:Effect|None, metric:str)->str:
     "For a table; an interval that is wider than all that can be reached is left away"
@@ -294,6 +318,7 @@ def _line(t:Trial)->tuple[str,...]:
     gain,over = (_shown(t.effect(side), t.metric) for side in _SIDES[1:])
     return f'{t.shown}; {METRICS[t.metric]}',t.reached,gain,over,t.verdict
 
+# %% ../nbs/reference/68_claims.ipynb #d574e233
 def read_claims(
     file:str|Path, # A `claims.toml`, beside the results that it names
 )->Claims:
@@ -339,21 +364,25 @@ def draw_claims(
     some:Claims, # Those with runs are drawn
     ax=None, # Axes; new ones if not given
 ):
-    "A line for each comparison that has an interval: seeds, interval, what they say"
+    "A line for each comparison that has an interval, and the verdict of each trial at the right"
     import matplotlib.pyplot as plt
-    rows = [(t,side,e) for t in some.trials for side,e in t.effects.items() if e.half is not None]
     if ax is None:
-        ax = plt.subplots(figsize=(7, .8+.24*len(rows)), layout='constrained')[1]
-    for y,(_,side,e) in enumerate(rows):
-        ax.plot([e.mean-e.half, e.mean+e.half], [y,y], 'k', lw=1)
-        fill = 'w' if side=='control' else '.5'
-        ax.plot(e.gains, [y]*len(e.gains), 'o', color=fill, mec='k', ms=4)
-    many = len({t.metric for t,*_ in rows})>1
-    names = [t.shown+(f', {METRICS[t.metric]}' if many else '')
-        +(', over the control' if side=='control' and 'over' in t.runs else '')
-        for t,side,_ in rows]
+        ax = plt.subplots(figsize=(6.4, .8+.25*some.looks), layout='constrained')[1]
+    lines = [(t,[(s,e) for s,e in t.effects.items() if e.half is not None]) for t in some.trials]
+    metrics,names = {t.metric for t,its in lines if its},[]
+    beside = dict(transform=ax.get_yaxis_transform(), va='center', fontsize=8)
+    for t,its in ((t,its) for t,its in lines if its):
+        ax.axhline(len(names)-.5, color='.85', lw=.8)
+        ax.text(1.02, len(names)-.5+len(its)/2, t.verdict, **beside)
+        for k,(side,e) in enumerate(its):
+            y,fill = len(names),'w' if side=='control' else '.5'
+            ax.plot([e.mean-e.half, e.mean+e.half], [y,y], 'k', lw=1)
+            ax.plot(e.gains, [y]*len(e.gains), 'o', color=fill, mec='k', ms=4)
+            of = f', {METRICS[t.metric]}' if len(metrics)>1 else ''
+            names.append('over the control' if k else t.shown+of)
     ax.axvline(0, color='k', ls='--', lw=.8)
-    ax.set_yticks(range(len(rows)), names, fontsize=7.5)
-    ax.set_xlabel('gain')
-    ax.invert_yaxis()
+    ax.set_yticks(range(len(names)), names, fontsize=8)
+    of = [METRICS[m] for m in metrics if len(metrics)==1]
+    ax.set_xlabel(', '.join(['gain', *of]))
+    ax.set_ylim(len(names)-.5, -.5)
     return ax

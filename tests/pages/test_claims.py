@@ -3,7 +3,7 @@ from itr_nb.claims import *
 from itr_nb.claims import _shown
 from itr_nb.claims import claims
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable,Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean,stdev
@@ -172,7 +172,8 @@ def test_what_is_shown():
     cells = [c.strip() for c in line.split('|')[1:-1]]
     name,reached = 'more, x; sum of six recalls','9.1 ± 0.1'
     test_eq(cells, [name, reached, '+8.0 ± 0.4', '–', 'needs data'])
-    test_eq(bar, 'Intervals of 97.5 %: 2 comparisons share an error of 5 %.')
+    assert bar.endswith('. Intervals of 97.5 %: 2 comparisons share an error of 5 %.')
+    assert bar.startswith('Reached: mean ± standard deviation')
     test_eq(needs, '**a** needs data: the control')
     bare['rule']['again'] = 1
     with tempfile.TemporaryDirectory() as d: text = str(written(d, bare, good()))
@@ -196,9 +197,14 @@ def test_dots_are_the_seeds():
     lines = [l for l in ax.lines if l.get_marker()=='o']
     test_close([l.get_xdata() for l in lines], [[8.,7.9,8.1], [7.,7.1,7.1]])
     names = [l.get_text() for l in ax.get_yticklabels()]
-    test_eq(names, ['more, x', 'more, x, over the control'])
+    test_eq(names, ['more, x', 'over the control'])
+    said = [(t.get_text(), t.get_position()[1]) for t in ax.texts]
+    test_eq((said, ax.get_xlabel()), ([('supported',.5)], 'gain, sum of six recalls'))
     ax = draw_claims(claims('ckstn').of('knowledge'), Figure().subplots())
     assert ', text → image R@1' in ax.get_yticklabels()[1].get_text()
+    test_eq((len(ax.texts), ax.get_xlabel()), (6,'gain'))
+    ax = draw_claims(claims('imc').of('pushing'), Figure().subplots())
+    test_eq({t.get_text() for t in ax.texts}, {'not told apart'})
 
 def test_papers():
     test_eq(claimed_papers(), ['ckstn','cusa','imc','sgraf'])
@@ -210,3 +216,24 @@ def test_papers():
         test_eq([c.id for c in found.of(*ids[:2]).claims], ids[:2])
         with expect_fail(ArgumentError, 'claim: expected'): found.of('none')
     with expect_fail(ArgumentError, "is it 'imc'"): claims('imk')
+
+def test_what_was_decided_stands_first():
+    "A line for each claim: for which comparisons, or how many, and what would decide"
+    rule,none = Rule(looks=12),dict.fromkeys(range(3), 0.)
+    up,level,down = (9.,9.1,9.2),(-1.,0.,1.),(-9.,-9.1,-9.2)
+    def trial(name, gains, *control):
+        sides = ('of','over',*control),(dict(enumerate(gains)),none,none)
+        return Trial(name, 'x', 'rsum', rule, dict(zip(*sides)))
+    def claim(id, *trials): return Claim(id, 'p', 'More.', 'e', 'c', 'One.', trials)
+    mixed = [trial('a', up), trial('b', down, 'control')]
+    mixed += [trial(k, up, 'control') for k in 'cd']
+    like = claim('like', *(trial(k, level, 'control') for k in 'abc'))
+    some = Claims((claim('none'), like, claim('mixed', *mixed)), rule)
+    shown,_,folded = some._repr_markdown_().partition('\n\n<details>')
+    test_eq(shown.splitlines(), [
+        '| claim | what it says | what the runs here say |', '| --- | --- | --- |',
+        '| **mixed** | More. (p) | supported: c, x; d, x<br>contradicted: b, x<br>'
+        'needs data: One. |',
+        '| **like** | More. (p) | not told apart: 3 comparisons |',
+        '| **none** | More. (p) | needs data: One. |'])
+    assert folded.endswith(f'</summary>\n\n{some}\n\n</details>')
