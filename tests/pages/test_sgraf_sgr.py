@@ -9,6 +9,7 @@ import math,tomllib
 from importlib.resources import files
 from itr_nb.course import hunt
 from itr_nb.sgraf.saf import SAF
+from itr_nb.sgraf.sgr import check_nodes
 from itr_nb.show.board import leaderboard
 from fastcore.test import *
 from itr_nb.core import l2norm,lengths_to_mask,masked_mean
