@@ -1,4 +1,4 @@
-"""Pairs within one modality whose distance falls into a band are moved; which way depends on a sign on which the paper's words, its equation and its code disagree
+"""Pairs of images, and pairs of captions, in a band of distances are moved, together or apart: the paper's words, its equation and its code disagree
 
 Docs: https://itr-nb.github.io/itr_nb/imc/constraint.html.md"""
 

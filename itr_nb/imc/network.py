@@ -1,4 +1,4 @@
-"""Pictures through a ResNet and one linear map, captions through a biLSTM, the cosine between them, and three choices of the released code that the paper does not have, or has otherwise
+"""A ResNet, a biLSTM and the cosine, and three choices of the released code that the paper does not have, or has otherwise
 
 Docs: https://itr-nb.github.io/itr_nb/imc/network.html.md"""
 

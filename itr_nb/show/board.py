@@ -19,6 +19,9 @@ from ..registry import nearest
 
 # %% ../../nbs/reference/86_board.ipynb #d62d9ecd
 _UNMEASURED = '–'
+_OF_TWINS = (
+    'Twins told apart with ±: by a smaller model of the same kind, whose regions know their place, '
+    'trained on twins; {} seeds')
 
 @dataclass(frozen=True)
 class Row:
@@ -72,16 +75,32 @@ class Board:
         table = [heads, ['---']*4, *map(self._cells, self.rows)]
         kept = [0, 1, *([2] if self._seeded else []), *([3] if self._asked else [])]
         lines = [f'| {" | ".join(line[k] for k in kept)} |' for line in table]
-        unmeasured = self._asked and any(r.twins is None for r in self.rows)
-        return '\n'.join(lines+['', f'{_UNMEASURED}: not measured']*unmeasured)
+        return '\n\n'.join(['\n'.join(lines), *self._notes])
 
     def __repr__(self): return self._repr_markdown_()
+
+    def of(self,
+        lesson:str, # Its page, such as 'sgraf/03_saf'
+    )->'Board': # In the same order
+        "The rows that one lesson adds; `ArgumentError` for one that adds none"
+        rows = [r for r in self.rows if r.lesson==lesson]
+        if not rows:
+            raise ArgumentError('lesson', nearest(lesson, {r.lesson for r in self.rows}), lesson)
+        return Board(rows)
 
     @property
     def _seeded(self): return any(r.sd is not None for r in self.rows)
 
     @property
-    def _asked(self): return sum(r.twins is not None for r in self.rows)>1 # One is luck
+    def _asked(self): return any(r.twins is not None for r in self.rows)
+
+    @property
+    def _notes(self):
+        "What the column of twins does not say of itself"
+        if not self._asked: return
+        if any(r.twins is None for r in self.rows): yield f'{_UNMEASURED}: not measured'
+        seeds = {str(r.twins_seeds) for r in self.rows if r.twins_sd is not None}
+        if seeds: yield _OF_TWINS.format(' or '.join(sorted(seeds)))
 
     def _cells(self, r):
         seeds = str(r.seeds) if r.sd is not None else ''

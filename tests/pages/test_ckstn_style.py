@@ -48,6 +48,11 @@ def learn(layers, reading, before):
         opt.step()
     return 100*((told>0)==(y>0)).float().mean().item()
 
+def asked(before):
+    "Right answers by reading and style layers; with none all readings are one"
+    right = {(r,l):learn(l, r, before) for r in READINGS for l in depths[1:]}
+    return right|dict.fromkeys([(r,0) for r in READINGS], learn(0, 'rows', before))
+
 def count(module): return sum(p.numel() for p in module.parameters())
 
 def test_style_mlp_size():

@@ -29,17 +29,16 @@ def descend(x, measure, mode, steps=100, size=.02):
         x = normalize(x.detach()-size*g/g.norm(dim=1).max().clamp(min=1e-9), dim=1)
     return x
 
-def share(part, whole):
-    return f'{100*(part & whole).sum()/whole.sum().clamp(min=1):.1f}'
+def way(g): return ' or '.join(moves[int(s)] for s in g.sign().unique()) or 'no pair'
 
 def which_way(measure, mode):
     delta = distances(seen, measure).requires_grad_()
     cost = pair_costs(delta, measure, mode)
     g, = torch.autograd.grad(cost.sum(), delta)
     inside,pair = cost>0,~torch.eye(128).bool()
-    ways = [share(way, of) for of in (inside, pair & ~inside) for way in (g>0, g<0)]
-    ours = ('not moved', 'nearer', 'farther')[int(g[0,near].sign())]
-    return [measure, mode, share(inside, pair), *ways, ours]
+    within = f'{100*inside.sum()/pair.sum():.1f}'
+    ways = map(way, (g[inside], g[pair & ~inside], g[0,near]))
+    return [measure, mode, within, *ways]
 
 def with_first(i): return torch.cat([seen[i:i+1], seen[:i], seen[i+1:]])
 

@@ -29,38 +29,6 @@ def hand_saf(**kw):
 
 def count(module): return sum(p.numel() for p in module.parameters())
 
-def draw_nodes(images, captions, empty, g):
-    "Nodes (b t 3+empty 3), the whole pair first, and whether the caption is true (b t)"
-    shape = images,captions
-    true = torch.rand(shape, generator=g)<.5
-    one = torch.randint(2, (*shape,1), generator=g)
-    said = torch.ones(*shape, 2).scatter_(-1, one, (true*2.-1)[...,None])
-    chance = .6*(torch.rand(*shape, empty, generator=g)*2-1).sign()
-    reading = torch.cat([torch.zeros(*shape, 1), said, chance], -1)
-    third = torch.cat([torch.zeros(3), torch.full((empty,), .8)]).expand_as(reading)
-    nodes = torch.stack([reading.clamp(min=0), (-reading).clamp(min=0), third], -1)
-    nodes[...,0,:] = torch.tensor([.707,.707,0])
-    return nodes,true.float()
-
-def share(x): return x/x.sum(-1, keepdim=True)
-
-def learn(way, empty, updates=150):
-    "Right answers in per cent, of a reader trained with one of the ways to weigh"
-    g = torch.Generator().manual_seed(empty)
-    saf,head = SAF(3),nn.Linear(3, 1)
-    for p in (*saf.fc.parameters(), *head.parameters()):
-        nn.init.uniform_(p, -.5, .5, generator=g)
-    opt = torch.optim.Adam([*saf.parameters(), *head.parameters()], .1)
-    def score(x): return head(saf.gather(x, ways[way](saf, x)))[...,0]
-    for _ in range(updates):
-        x,true = draw_nodes(16, 16, empty, g)
-        opt.zero_grad()
-        nn.functional.binary_cross_entropy_with_logits(score(x), true).backward()
-        opt.step()
-    saf.eval()
-    x,true = draw_nodes(50, 50, empty, g)
-    return 100*((score(x)>0)==(true>0)).float().mean().item()
-
 def norm_ref(P, xs, training):
     "xs: the numbers of one caption, a list an image"
     flat = [v for x in xs for v in x]

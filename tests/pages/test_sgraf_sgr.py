@@ -9,6 +9,7 @@ import math,tomllib
 from importlib.resources import files
 from itr_nb.course import hunt
 from itr_nb.sgraf.saf import SAF
+from itr_nb.sgraf.sgr import check_nodes
 from itr_nb.show.board import leaderboard
 from fastcore.test import *
 from itr_nb.core import l2norm,lengths_to_mask,masked_mean
@@ -22,42 +23,6 @@ def nodes_of(places):
     whole = torch.zeros_like(local[...,:1,:])
     whole[...,0] = 1
     return torch.cat([whole, local], -2)
-
-def draw_pictures(n, g, things=3):
-    "Nodes (n 7 9) of n pictures, and whether the sentence is true of them"
-    turn = torch.rand(n, 1, generator=g)*2*math.pi
-    jitter = torch.rand(n, things, generator=g)-.5
-    thing = turn+(torch.arange(things)+.3*jitter)*2*math.pi/things
-    true,rows = torch.rand(n, generator=g)<.5,torch.arange(n)
-    i = torch.randint(things, (n,), generator=g)
-    j = (i+torch.randint(1, things, (n,), generator=g))%things
-    colour = thing.clone()
-    colour[rows,i],colour[rows,j] = thing[rows,j],thing[rows,i]
-    angle = torch.cat([torch.where(true[:,None], thing, colour), thing], 1)
-    return nodes_of(torch.stack([angle.cos(), angle.sin()], -1)),true.float()
-
-class OfMean(nn.Module):
-    "A network of two layers that reads the mean of the nodes"
-    def __init__(self, dim=9):
-        super().__init__()
-        self.into,self.out = nn.Linear(dim, 32),nn.Linear(32, dim)
-
-    def forward(self, nodes): return self.out(self.into(nodes.mean(-2)).relu()).relu()
-
-def learn(reader, seed=0, updates=300):
-    "A trained reader, and its right answers in per cent along the way"
-    g,right = torch.Generator().manual_seed(seed),[]
-    X,y = draw_pictures(1000, g)
-    model = nn.Sequential(reader, nn.Linear(9, 1), nn.Flatten(0))
-    for p in model.parameters(): nn.init.uniform_(p, -.5, .5, generator=g)
-    opt,loss = torch.optim.Adam(model.parameters(), 1e-2),nn.BCEWithLogitsLoss()
-    for k in range(updates+1):
-        if k%20==0: right.append(100*((model(X)>0)==(y>0)).float().mean().item())
-        nodes,true = draw_pictures(128, g)
-        opt.zero_grad()
-        loss(model(nodes), true).backward()
-        opt.step()
-    return reader.requires_grad_(False),right
 
 def scene(ax, colours, title):
     for x,c,shape in zip((0,1), colours, ('ball','box')):
@@ -91,6 +56,27 @@ def hand_step():
     step.fc_graph.weight.copy_(torch.tensor([[1.,-1], [0,1]]))
     return step
 
+def draw_pictures(n, g, things=3):
+    "Nodes (n 7 9) of n pictures, and whether the sentence is true of them"
+    turn = torch.rand(n, 1, generator=g)*2*math.pi
+    jitter = torch.rand(n, things, generator=g)-.5
+    thing = turn+(torch.arange(things)+.3*jitter)*2*math.pi/things
+    true,rows = torch.rand(n, generator=g)<.5,torch.arange(n)
+    i = torch.randint(things, (n,), generator=g)
+    j = (i+torch.randint(1, things, (n,), generator=g))%things
+    colour = thing.clone()
+    colour[rows,i],colour[rows,j] = thing[rows,j],thing[rows,i]
+    angle = torch.cat([torch.where(true[:,None], thing, colour), thing], 1)
+    return nodes_of(torch.stack([angle.cos(), angle.sin()], -1)),true.float()
+
+class OfMean(nn.Module):
+    "A network of two layers that reads the mean of the nodes"
+    def __init__(self, dim=9):
+        super().__init__()
+        self.into,self.out = nn.Linear(dim, 32),nn.Linear(32, dim)
+
+    def forward(self, nodes): return self.out(self.into(nodes.mean(-2)).relu()).relu()
+
 class Filter(nn.Module):
     "Eq. (9): every node is weighed by itself"
     def __init__(self, dim=9):
@@ -98,6 +84,21 @@ class Filter(nn.Module):
         self.saf = SAF(dim)
 
     def forward(self, nodes): return self.saf(nodes[:,None])[:,0]
+
+def learn(reader, seed=0, updates=300):
+    "A trained reader, and its right answers in per cent along the way"
+    g,right = torch.Generator().manual_seed(seed),[]
+    X,y = draw_pictures(1000, g)
+    model = nn.Sequential(reader, nn.Linear(9, 1), nn.Flatten(0))
+    for p in model.parameters(): nn.init.uniform_(p, -.5, .5, generator=g)
+    opt,loss = torch.optim.Adam(model.parameters(), 1e-2),nn.BCEWithLogitsLoss()
+    for k in range(updates+1):
+        if k%20==0: right.append(100*((model(X)>0)==(y>0)).float().mean().item())
+        nodes,true = draw_pictures(128, g)
+        opt.zero_grad()
+        loss(model(nodes), true).backward()
+        opt.step()
+    return reader.requires_grad_(False),right
 
 def together(seed):
     "Right answers; mean edges of step 1 between words of one place, and between others"

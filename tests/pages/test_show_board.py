@@ -57,3 +57,18 @@ def test_twins_are_those_of_the_runs():
 def test_what_is_not_there():
     with expect_fail(ArgumentError, "is it 'one solve'"): leaderboard(mark='one solv')
     with expect_fail(ArgumentError, 'wing: expected'): leaderboard('sgarf')
+
+def test_trained_models_say_what_was_asked_about_twins():
+    told = Row('a', 'b', 1., .5, 3, twins=70., twins_sd=2., twins_seeds=3)
+    shown = repr(Board([told, Row('c', 'd', 2.)]))
+    assert '–: not measured\n\nTwins told apart with ±' in shown
+    assert shown.endswith('trained on twins; 3 seeds')
+    assert 'seeds' not in repr(Board([Row('a', 'b', 1., twins=50.)]))
+    assert '| 70.0 ± 2.0 |' in repr(Board([told]))
+
+def test_a_lesson_keeps_its_rows():
+    whole = leaderboard('sgraf')
+    for lesson in {r.lesson for r in whole.rows}:
+        kept = [r for r in whole.rows if r.lesson==lesson]
+        test_eq(whole.of(lesson).rows, kept)
+    with expect_fail(ArgumentError, "is it 'sgraf/03_saf'"): whole.of('sgraf/03_sf')
