@@ -1,5 +1,8 @@
 "Real photographs with sentences, read in Karpathy's layout; nothing of them is kept"
+import csv
 import json
+import random
+import shutil
 import tempfile
 import time
 import tomllib
@@ -214,3 +217,35 @@ def test_starts_by_number(model):
         got = start_trial(model, r['pictures'], r['seed'])
         print(got, r['rsum'])
         assert abs(got['rsum']-r['rsum'])<15, 'another processor sums in another order, and training spreads that to a seed of its own'
+
+def of_photos(kind): return tomllib.loads((root/'itr_nb'/'photos.toml').read_text(encoding='utf-8'))[kind]
+
+def few_trial(n, captions, seed):
+    "Share of sentences whose picture is among the first ten of the 201, solved from `n` photographs with so many sentences each"
+    data = some_photos(n, seed)
+    if captions==1: data.splits = {s:p if s=='test' else p.first(1) for s,p in data.splits.items()}
+    net = model_for(load_recipe('linear-photos'), data)
+    net.solve(data)
+    return evaluate(net, data, 'test', draws=0).metrics['t2i_r10']
+
+@pytest.mark.slow
+@pytest.mark.parametrize('captions', [1, 5])
+def test_few_by_number(captions):
+    "Rows of the lesson's first table, made again"
+    for r in of_photos('few'):
+        if r['captions']==captions: assert abs(few_trial(r['pictures'], captions, r['seed'])-r['t2i_r10'])<2, r
+
+@pytest.mark.slow
+def test_a_small_test_flatters(tmp_path):
+    "One run, judged on the 15 pictures of its own test and on the 201"
+    folder,photos = shared('data/coco_mini'),tmp_path/'photos'
+    photos.mkdir()
+    train_images = [x for x in read_json(folder/'dataset_coco_mini.json')['images'] if x['split']=='train']
+    some = random.Random(0).sample(train_images, 150)
+    for x in some: shutil.copy(folder/'images'/x['filename'], photos)
+    with open(photos/'captions.csv', 'w', newline='') as table:
+        csv.writer(table).writerows([('file', 'caption'), *((x['filename'], x['sentences'][0]['raw']) for x in some)])
+    run = train(load_recipe('linear-photos'), photos, tmp_path/'run', progress=False)
+    reports = run.evaluate(),run.evaluate(str(folder/'dataset_coco_mini.json'), folder/'images', split='val')
+    for r,got in zip(of_photos('gallery'), reports):
+        assert abs(got.metrics['t2i_r10']-r['t2i_r10'])<2, r

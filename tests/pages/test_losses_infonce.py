@@ -16,13 +16,14 @@ import math
 from fastcore.test import *
 from torch import nn
 
-def share(fn):
+def share(loss):
     Z = X.clone().requires_grad_()
-    fn(Z).backward()
-    g = Z.grad.fill_diagonal_(0).gather(1, hardest_first).cumsum(1)
-    return torch.cat([torch.zeros(1), (g/g[:, -1:])[g[:, -1]>0].mean(0)])
+    loss(Z).backward()
+    pulls = Z.grad.fill_diagonal_(0).gather(1, hardest_first).cumsum(1)
+    pulls = pulls[pulls[:, -1]>0]
+    return torch.cat([torch.zeros(1), (pulls/pulls[:, -1:]).mean(0)])
 
-def at(t): return lambda Z: -match_log_probs(Z, t)[0].trace()
+def at(tau): return lambda Z: -match_log_probs(Z, tau)[0].trace()
 
 def force(tau): return torch.autograd.grad(info_nce(F, tau), F)[0][0, 1].item()
 

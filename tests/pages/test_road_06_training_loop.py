@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from itr_nb.data.batches import RetrievalData
 from itr_nb.data.pairs import CaptionPairs
-from itr_nb.judge.ranks import ranks,retrieval_report
+from itr_nb.judge.ranks import retrieval_report
 from itr_nb.judge.report import encode_split
 from itr_nb.losses.triplet import TripletLoss,triplet_loss
 from itr_nb.model import dual
@@ -77,19 +77,6 @@ def sh(): return TripletLoss(hardest=False)
 def infonce(): return InfoNCE(.1, learn=False)
 
 def rsums(tables): return [retrieval_report(S, image_of)['rsum'] for S in tables]
-
-def by_picture(scores):
-    "What each picture and its five sentences add to the sum of six recalls"
-    asks, is_asked_for = ranks(scores, image_of)
-    K = torch.tensor([1, 5, 10])
-    found = (asks[:, None]<K).float()+(is_asked_for.view(300, 5, 1)<K).float().mean(1)
-    return 100*found.sum(1)
-
-def lead(a, b):
-    "By how much `a` leads `b`, and the 95 % interval over draws of pictures"
-    gain = by_picture(a)-by_picture(b)
-    ends = gain[draws].mean(1).quantile(torch.tensor([.025, .975]))
-    return [f'{x:.1f}'.replace('-', '−') for x in (gain.mean().item(), *ends.tolist())]
 
 class Losses(Callback):
     def __init__(self): self.seen = []

@@ -120,6 +120,14 @@ def test_texts_and_remainders():
     assert 'last 1 of 5' in left['remainder']
     assert 'no training' in {f.kind for f in _of_splits({'train':pairs(['a b'])}, 2)}
 
+def test_a_closed_form_takes_no_steps():
+    with tempfile.TemporaryDirectory() as t:
+        recipe = load_recipe('linear-photos', {'image.size':32})
+        got = check_data(write_shapes(Path(t)/'shapes'), recipe=recipe, progress=False)
+        found = {f.kind:f.said for f in got.findings}
+        test_eq((got.is_fine, found['time'][:8]), (True, 'no steps'))
+        assert found['features'].startswith('54 images') and 'recipe' not in found
+
 def test_states_are_counted():
     test_eq(_state_bytes(10, 10), 4*(2*30+20))
     test_eq([_time(s) for s in (3, 600, 3*3600)], ['3 s', '10 min', '3 h'])
