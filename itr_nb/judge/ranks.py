@@ -101,41 +101,64 @@ def ranks(
     return i2t.long(),t2i.long()
 
 # %% ../../nbs/road/08_ranks.ipynb #4af7f114
+class _Counts:
+    "Ranks under one choice of right answers, gathered from blocks of rows"
+    def __init__(self, image:Tensor, caption:Tensor, n_i:int, n_t:int, block:int):
+        order = image.argsort(stable=True)
+        self.image,self.caption,self.block = image[order],caption[order],block
+        starts = torch.arange(0, n_i+block, block)
+        self.ends = torch.searchsorted(self.image, starts).tolist()
+        self.best_i,self.best_t = (torch.full((n,), -torch.inf) for n in (n_i,n_t))
+        self.i2t,self.t2i = (torch.zeros(n, dtype=torch.long) for n in (n_i,n_t))
+
+    def _own(self, x:Tensor, i:int)->tuple[Tensor,Tensor,Tensor]:
+        "Right answers of the rows from `i` on: image rows, caption rows, scores"
+        lo,hi = self.ends[i//self.block:i//self.block+2]
+        at,of = (y[lo:hi].to(x.device) for y in (self.image, self.caption))
+        return at,of,x[at-i,of]
+
+    def look(self, x:Tensor, i:int):
+        "The best right answers so far"
+        at,of,own = self._own(x, i)
+        self.best_i,self.best_t = self.best_i.to(x),self.best_t.to(x)
+        self.best_i.scatter_reduce_(0, at, own, 'amax')
+        self.best_t.scatter_reduce_(0, of, own, 'amax')
+
+    def count(self, x:Tensor, i:int, wins:Callable, hits:Tensor):
+        "Wrong answers that beat them, `wins(score, best)`; `hits` has room for a block"
+        at,of,own = self._own(x, i)
+        rows,hits = slice(i, i+len(x)),hits[:len(x)]
+        self.i2t,self.t2i = self.i2t.to(x.device),self.t2i.to(x.device)
+        self.i2t[rows] = wins(x, self.best_i[rows,None], out=hits).sum(1).long()
+        self.t2i += wins(x, self.best_t, out=hits).sum(0).long()
+        self.i2t.index_add_(0, at, wins(own, self.best_i[at]).long(), alpha=-1)
+        self.t2i.index_add_(0, of, wins(own, self.best_t[of]).long(), alpha=-1)
+
 def ranks_by_rows(
     score:Callable[[slice],Float[Tensor, "r t"]], # Rows -> their scores, the same every time
     image_of_caption:Int[Tensor, "t"], # Image id of each caption
     image_id:Int[Tensor, "i"], # Id of each image, which several images may share
     ties:str='pessimistic', # As `ranks`
     block:int=128, # Rows at a time
-    also:tuple|None=None, # As `ranks`
-)->tuple[Int[Tensor, "i"], Int[Tensor, "t"]]: # As `ranks`
+    also:Sequence[tuple|None]=(None,), # For each: more pairs that count as right, as in `ranks`
+)->list[tuple[Int[Tensor, "i"], Int[Tensor, "t"]]]: # As `ranks`, for each of `also`
     "As `ranks`, without the whole matrix: all rows are scored twice"
     n_i,n_t = len(image_id),len(image_of_caption)
-    image,caption = own_pairs(torch.as_tensor(image_of_caption), image_id, n_i)
-    if also is not None:
-        image,caption = (torch.cat([a, torch.as_tensor(b)]) for a,b in zip((image, caption), also))
-    order = image.argsort(stable=True)
-    image,caption = image[order],caption[order]
-    starts = torch.arange(0, n_i+block, block)
-    ends = torch.searchsorted(image, starts).tolist()
+    own,counts = own_pairs(torch.as_tensor(image_of_caption), image_id, n_i),[]
+    for more in also:
+        right = own if more is None else [
+            torch.cat([a, torch.as_tensor(b)]) for a,b in zip(own, more)]
+        counts.append(_Counts(*right, n_i, n_t, block))
     def blocks():
-        for k,i in enumerate(range(0, n_i, block)):
-            x = _checked(score(slice(i, i+block)), image_of_caption, ties)
-            at,of = (y[ends[k]:ends[k+1]].to(x.device) for y in (image, caption))
-            yield slice(i, i+block),x,at,of,x[at-i,of]
-    best_i,best_t = torch.full((n_i,), -torch.inf),torch.full((n_t,), -torch.inf)
-    for _,x,at,of,own in blocks():
-        best_i,best_t = (b.to(x) for b in (best_i, best_t))
-        best_i.scatter_reduce_(0, at, own, 'amax')
-        best_t.scatter_reduce_(0, of, own, 'amax')
-    wins = torch.ge if ties=='pessimistic' else torch.gt
-    i2t,t2i = (torch.zeros(n, dtype=torch.long, device=best_i.device) for n in (n_i,n_t))
-    for rows,x,at,of,own in blocks():
-        i2t[rows] = wins(x, best_i[rows,None]).sum(1)
-        t2i += wins(x, best_t).sum(0)
-        i2t.index_add_(0, at, wins(own, best_i[at]).long(), alpha=-1)
-        t2i.index_add_(0, of, wins(own, best_t[of]).long(), alpha=-1)
-    return i2t,t2i
+        for i in range(0, n_i, block):
+            yield i,_checked(score(slice(i, i+block)), image_of_caption, ties)
+    for i,x in blocks():
+        for c in counts: c.look(x, i)
+    wins,hits = torch.ge if ties=='pessimistic' else torch.gt,None
+    for i,x in blocks():
+        if hits is None: hits = torch.empty(block, n_t, device=x.device)
+        for c in counts: c.count(x, i, wins, hits)
+    return [(c.i2t, c.t2i) for c in counts]
 
 # %% ../../nbs/road/08_ranks.ipynb #fac41ffd
 KS = (1,5,10)

@@ -211,8 +211,10 @@ def split_report(
     i2t,t2i,graded,twins = torch.zeros(len(ids)).long(),torch.zeros(len(caps)).long(),{},{}
     for rows,cols in folds:
         sims,ranked = _ranker(score, caps, ids, rows, cols, whole)
-        i2t[rows],t2i[cols] = (r.cpu() for r in ranked())
-        if found and found[0]: counted.append(_counted(ranked, pairs, rows, cols))
+        more = [(_equals_in(pairs, rows, cols) or ([], []))[:2]] if found and found[0] else []
+        own,*others = ranked([None, *(m if m[0] else None for m in more)])
+        i2t[rows],t2i[cols] = (r.cpu() for r in own)
+        counted += [ranks_report(*r) for r in others]
         if rule.folds>1 or sims is None: continue
         if getattr(pairs, 'relevant', None) is not None:
             graded = graded_report(sims.cpu(), pairs.relevant)
@@ -267,22 +269,19 @@ def _equals_in(pairs, rows:slice, cols:Tensor)->tuple[list[int],list[int],str]|N
     caps,ids = torch.as_tensor(pairs.image_of)[cols],torch.as_tensor(pairs.image_id)[rows]
     return _equal_pairs(texts, digests and digests[rows], caps, ids)
 
-def _counted(ranked:Callable, pairs, rows:slice, cols:Tensor)->dict[str,float]:
-    "Metrics of a gallery where equals count as right"
-    also = (_equals_in(pairs, rows, cols) or ([], []))[:2]
-    return ranks_report(*ranked(also=also if also[0] else None))
-
 _LARGEST = 2**28 # Scores that are held at once, 1 GiB; a larger gallery is scored by rows, twice
 
 def _ranker(score:Callable, caps:Tensor, ids:Tensor, rows:slice, cols:Tensor, whole:bool):
-    "Scores of a gallery, None where they are too many; and a function that ranks them"
+    """Scores of a gallery, None where they are too many; and a function that ranks them
+
+    It takes further pairs that count as right, or None, and gives ranks for each."""
     caps,ids = caps[cols],ids[rows]
     if whole or len(ids)*len(caps)<=_LARGEST:
         sims = score(rows, cols)
-        return sims,lambda **kw: ranks(sims, caps, ids, **kw)
+        return sims,lambda also: [ranks(sims, caps, ids, also=a) for a in also]
     block,first = max(1, _LARGEST//(4*len(caps))),rows.start or 0
     part = lambda some: score(slice(first+some.start, first+min(some.stop, len(ids))), cols)
-    return None,lambda **kw: ranks_by_rows(part, caps, ids, block=block, **kw)
+    return None,lambda also: ranks_by_rows(part, caps, ids, block=block, also=also)
 
 # %% ../../nbs/reference/60_report.ipynb #081666b1
 def _check_rerank(models:Sequence[nn.Module], rerank:int, precision:str):

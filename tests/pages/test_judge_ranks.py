@@ -97,17 +97,18 @@ def test_own_pairs():
 def test_ranks_by_rows():
     for seed in range(6):
         S,caps,ids = some_scores(seed, shared=seed%2==1, levels=6)
-        also = ([0, len(ids)-1], [len(caps)-1, 0]) if seed>3 else None
+        also = (None, ([0, len(ids)-1], [len(caps)-1, 0]))
         for ties in ('pessimistic','optimistic'):
-            want = ranks(S, caps, ids, ties, also=also)
+            want = [ranks(S, caps, ids, ties, also=a) for a in also]
             for block in (1, 3, 64):
                 asked = []
                 def score(rows):
                     asked.append(len(S[rows]))
                     return S[rows]
                 got = ranks_by_rows(score, caps, ids, ties, block, also)
-                for a,b in zip(got, want): test_eq(a.tolist(), b.tolist())
-                assert max(asked)<=block
+                for a,b in zip(got, want):
+                    test_eq([x.tolist() for x in a], [x.tolist() for x in b])
+                assert max(asked)<=block and sum(asked)==2*len(S)
     nan = torch.full((2,2), torch.nan)
     with expect_fail(ArgumentError, 'finite numbers'):
         ranks_by_rows(lambda rows: nan[rows], torch.arange(2), torch.arange(2))
