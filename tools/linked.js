@@ -1,5 +1,5 @@
 // Linked reading: a term of an equation, its code, its row in the table of symbols and its number by hand light up together.
-// What belongs together comes from tools/linked.py, which says what each mark is for; a mark is data-linked, the numbers of its links.
+// What belongs together comes from tools/linked.py. A marked element has the numbers of its links in data-linked.
 (() => {
   "use strict";
   const links = JSON.parse(document.getElementById("linked").textContent);
@@ -24,6 +24,7 @@
     const span = document.createElement("span");
     span.append(range.extractContents());
     range.insertNode(span);
+    for (const e of [span.previousSibling, span.nextSibling]) if (e?.tagName === "SPAN" && !e.firstChild?.length) e.remove(); // what a split left empty
     return span;
   };
   const holder = (css, words) => open(css).find((e) => e.textContent.includes(words));
@@ -40,6 +41,7 @@
   window.renderMathInElement = (root, options) => {
     window.renderMathInElement = draw;
     draw(root, {...options, trust: ({command}) => command === "\\htmlData", strict: (code) => (code === "htmlExtension" ? "ignore" : "warn")});
+    for (const e of all(".katex-html [data-linked]").reverse()) while (e.lastChild?.classList?.contains("mspace")) e.after(e.lastChild);
     links.said.forEach((said, id) => {
       const key = document.createElement("button");
       Object.assign(key, {type: "button", className: "linked-key", id: `linked-${id}`, textContent: `${said}. Enter leads to the code.`});

@@ -57,7 +57,7 @@ def occurrences(term, tex):
     its,at = tokens[1],0
     for i,token in enumerate(tokens[0]):
         span = at,at+len(term)
-        other = re.search(r'\\(hat|tilde|bar)\s*$', tex[:at]) or re.match(r"\s*[_^']", tex[span[1]:])
+        other = re.search(r'\\(hat|tilde|bar)[\s{]*$', tex[:at]) or re.match(r"\s*[_^']", tex[span[1]:])
         if tokens[0][i:i+len(its)]==its and not other: yield span
         at += len(token)
 
