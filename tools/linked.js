@@ -24,7 +24,7 @@
     const span = document.createElement("span");
     span.append(range.extractContents());
     range.insertNode(span);
-    for (const e of [span.previousSibling, span.nextSibling]) if (e?.tagName === "SPAN" && !e.firstChild?.length) e.remove(); // what a split left empty
+    for (const e of [span.previousSibling, span.nextSibling]) if (e?.tagName === "SPAN" && !e.textContent) e.remove(); // What a split left empty
     return span;
   };
   const holder = (css, words) => open(css).find((e) => e.textContent.includes(words));
