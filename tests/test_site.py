@@ -210,8 +210,8 @@ def test_no_table_is_wider_than_its_column(built, served, chromium):
 
 def test_equations_are_drawn(served, chromium):
     page = chromium.new_page()
-    page.goto(f'{served}/road/triplet.html', wait_until='networkidle')
-    assert page.evaluate("document.querySelectorAll('main .katex-display').length")>0
+    page.goto(f'{served}/road/triplet.html')
+    page.locator('main .katex-display').first.wait_for(timeout=20_000)
     page.close()
 
 def test_sidebar_is_in_reading_order(served, chromium):
