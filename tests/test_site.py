@@ -5,6 +5,7 @@ import pytest
 from common import root
 from fastcore.basics import chunked
 from tools import browser
+from tools.linked import tables
 from tools.pages import pages
 
 pytestmark = pytest.mark.xdist_group('site') # one process shares what is built
@@ -125,6 +126,26 @@ def lesson_problems(page, name):
     if way and way!=arrow: yield f'{name}: its way on is {way}, the arrow leads to {arrow}'
     if not page.evaluate("document.querySelectorAll('main .take-along a[download]').length"): yield f'{name}: no notebook to take along'
 
+link_places = """Object.entries(JSON.parse(document.getElementById('linked').textContent).said).map(([id, said]) => {
+    const kind = (e) => e.matches('.linked-key') ? 'key' : e.closest('tr') ? 'row' : e.closest('pre') ? 'code' : e.closest('#equation') ? 'term' : 'hand';
+    const found = {key: 0, row: 0, code: 0, term: 0, hand: 0};
+    document.querySelectorAll(`main [data-linked~="${id}"]`).forEach(e => found[kind(e)] += !e.closest('details'));
+    return found })"""
+
+terms_out_of_reach = """(async () => { await new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+    await Promise.all(document.getAnimations().map(a => a.finished)); // The sidebar slides out of a narrow window
+    const points = [...Array(49).keys()].map(k => [(k%7+.5)/7, ((k/7|0)+.5)/7]);
+    const within = (e) => { e.scrollIntoView({block: 'center', behavior: 'instant'}); const r = e.getBoundingClientRect();
+        return r.left >= 0 && r.right <= innerWidth && points.some(([x, y]) => e === document.elementFromPoint(r.left+x*r.width, r.top+y*r.height)?.closest('[data-linked]')) };
+    return [...document.querySelectorAll('#equation .katex-html [data-linked]')].filter(e => !within(e)).map(e => e.textContent) })()"""
+
+def link_problems(page, name, links):
+    "What of a lesson's links is not on its page, or cannot be pointed at at the width that the page has"
+    for link,places in zip(links, page.evaluate(link_places), strict=True):
+        want = dict(key=1, row=bool(link.row), code=len(link.code), hand=len(link.hand))
+        if places['term']<len(link.terms) or places | want!=places: yield f'{name}: {link.terms} stands at {places}'
+    if lost := page.evaluate(terms_out_of_reach): yield f'{name}: out of reach in a window of {page.viewport_size["width"]} pixels: {lost}'
+
 def opened(names, served, chromium):
     "Pages that load side by side, since each is watched until it has been quiet for half a second"
     found = []
@@ -139,6 +160,7 @@ def opened(names, served, chromium):
 def test_every_page_in_a_browser(built, served, chromium):
     from nbdev.config import nbpath2html
     problems,taught = [],{str(nbpath2html(p.name)) for p in pages() if p.is_lesson}
+    linked = {str(nbpath2html(name)):links for name,links in tables().items()}
     names = sorted(path.relative_to(built[0]).as_posix() for path in built[0].rglob('*.html'))
     for name,page,wrong in (found for some in chunked(names, 6) for found in opened(some, served, chromium)):
         main = page.locator('main')
@@ -152,7 +174,9 @@ def test_every_page_in_a_browser(built, served, chromium):
         page.evaluate("Promise.all([...document.querySelectorAll('main img')].map(i => i.decode().catch(() => null)))")
         missing = page.evaluate("[...document.querySelectorAll('main img')].filter(i => !i.complete || !i.naturalWidth).length")
         if name in taught: problems += lesson_problems(page, name)
+        if name in linked: problems += link_problems(page, name, linked[name])
         wide = [w for w in (1400, 420) if page.set_viewport_size(dict(width=w, height=900)) or page.evaluate("document.documentElement.scrollWidth")>w]
+        if name in linked: problems += link_problems(page, name, linked[name])
         if wrong: problems.append(f'{name}: {wrong}')
         if failed: problems.append(f'{name}: equations fail: {failed}')
         if drawn<maths: problems.append(f'{name}: {drawn} of {maths} equations drawn')
@@ -186,8 +210,8 @@ def test_no_table_is_wider_than_its_column(built, served, chromium):
 
 def test_equations_are_drawn(served, chromium):
     page = chromium.new_page()
-    page.goto(f'{served}/road/triplet.html', wait_until='networkidle')
-    assert page.evaluate("document.querySelectorAll('main .katex-display').length")>0
+    page.goto(f'{served}/road/triplet.html')
+    page.locator('main .katex-display').first.wait_for(timeout=20_000)
     page.close()
 
 def test_sidebar_is_in_reading_order(served, chromium):
@@ -244,3 +268,84 @@ def test_cards_on_the_site_answer(served, chromium):
     page.wait_for_timeout(400)
     assert (lit(0), lit(1))==(1, 0) and not wrong
     page.close()
+
+def test_without_its_script_a_page_is_as_it_was(built):
+    from nbdev.config import nbpath2html
+    linked = {str(nbpath2html(name)) for name in tables()}
+    for path in built[0].rglob('*.html'):
+        text,name = path.read_text(encoding='utf-8'),path.relative_to(built[0]).as_posix()
+        assert ('site_libs/linked.js' in text)==(name in linked), name
+        assert name not in linked or not re.search('htmlData|data-linked', text.partition('<body')[2]), name
+
+devices = dict(pointer=dict(), finger=dict(has_touch=True, reduced_motion='reduce', color_scheme='dark', viewport=dict(width=390, height=800)))
+
+@pytest.fixture(params=devices)
+def lesson(request, served, chromium):
+    "A page with links, for a pointer and for a finger; it must say nothing in the console. Its first link stands in all four places"
+    context = chromium.new_context(**dict(viewport=dict(width=1280, height=800)) | devices[request.param])
+    page,said = context.new_page(),[]
+    page.on('console', lambda m: said.append(m.text))
+    wrong = watch(page, served)
+    page.goto(f'{served}/road/triplet.html', wait_until='networkidle')
+    yield page
+    context.close()
+    assert not said and not wrong
+
+def lit(page):
+    "Links that are lit, and that nothing of them is left out"
+    ids = page.evaluate("[...new Set([...document.querySelectorAll('.linked-lit')].flatMap(e => e.dataset.linked.split(' ')))]")
+    dark = [i for i in ids if page.evaluate(f"""document.querySelectorAll('[data-linked~="{i}"]:not(.linked-lit)').length""")]
+    return {int(i) for i in ids if i not in dark}
+
+def go(page, css):
+    "Point at the start of an element, or tap it, once it is scrolled into the window; the window must stay there"
+    x,y = page.evaluate("""css => { const e = document.querySelector(css);
+        e.scrollIntoView({block: 'center', behavior: 'instant'}); const r = e.getClientRects()[0]; return [r.x+4, r.y+r.height/2] }""", css)
+    before = page.evaluate('scrollY')
+    if page.evaluate('navigator.maxTouchPoints'): page.touchscreen.tap(x, y)
+    else: page.mouse.move(x, y)
+    assert abs(page.evaluate('scrollY')-before)<3
+
+def test_what_belongs_together_lights_up(lesson):
+    for css in ('#equation .katex [data-linked~="0"]', 'pre [data-linked~="0"]', 'tr[data-linked~="0"]', '#code p [data-linked~="0"]'):
+        go(lesson, css)
+        assert 0 in lit(lesson), css
+        go(lesson, 'h1')
+        assert not lit(lesson), css
+    shared = lesson.evaluate("document.querySelector('tr[data-linked*=\" \"]').dataset.linked")
+    go(lesson, f'tr[data-linked="{shared}"]')
+    assert lit(lesson)=={int(i) for i in shared.split()} and len(shared)>1
+    lesson.keyboard.press('Escape')
+    assert not lit(lesson)
+
+def test_places_out_of_the_window_are_named(lesson):
+    edges = lambda: lesson.locator('.linked-edge').all_inner_texts()
+    go(lesson, '#equation .katex [data-linked~="0"]')
+    assert edges()[0]=='' and edges()[1].startswith('↓ ') and 'by hand' in edges()[1]
+    go(lesson, '#code p [data-linked~="0"]')
+    assert edges()[0].startswith('↑ ') and 'equation' in edges()[0] and edges()[1]==''
+    assert lesson.evaluate("getComputedStyle(document.querySelector('main .linked-lit:not(tr)')).backgroundColor")!='rgba(0, 0, 0, 0)'
+    lesson.emulate_media(media='print')
+    lesson.wait_for_function("[...document.querySelectorAll('main .linked-lit:not(button)')].every(e => getComputedStyle(e).backgroundColor=='rgba(0, 0, 0, 0)')")
+    assert not lesson.locator('.linked-edge').last.is_visible()
+
+def test_links_answer_the_keyboard_and_are_said(lesson):
+    lesson.locator('#linked-0').focus()
+    lesson.keyboard.press('Tab')
+    lesson.keyboard.press('Shift+Tab')
+    assert 0 in lit(lesson) and lesson.evaluate("getComputedStyle(document.querySelector('.katex .linked-at')).outlineStyle")=='solid'
+    lesson.keyboard.press('Enter')
+    code = lesson.evaluate('document.activeElement.outerHTML')
+    assert 0 in lit(lesson) and 'margin' in code and 'aria-describedby="linked-0"' in code
+    assert lesson.evaluate("[...document.querySelectorAll('pre [data-linked], tr[data-linked]')].every(e => e.tabIndex===0 && document.getElementById(e.getAttribute('aria-describedby').split(' ')[0]).textContent.length>20)")
+    assert not lesson.evaluate("document.querySelectorAll('[aria-hidden=true] [tabindex], [aria-hidden=true] button').length")
+    lesson.keyboard.press('Escape')
+    assert not lit(lesson)
+    lesson.keyboard.press('Tab')
+    assert lit(lesson)
+    lesson.evaluate('document.activeElement.blur()')
+    assert not lit(lesson)
+
+def test_what_lights_up_moves_only_where_motion_is_wanted(lesson):
+    still = lesson.evaluate("matchMedia('(prefers-reduced-motion: reduce)').matches")
+    assert (lesson.evaluate("getComputedStyle(document.querySelector('pre [data-linked]')).transitionDuration")=='0s')==still

@@ -16,6 +16,7 @@ from smalldocs import layout,site
 from smalldocs.config import load
 
 from tools import katex
+from tools.linked import with_links
 from tools.pages import pages,tree_of
 
 # What smalldocs says about settings that are Quarto's alone, and about `output-file`, which Site heeds
@@ -145,14 +146,15 @@ def link_terms(text, home):
     return re.sub(r'<p>.*?</p>', paragraph, text, flags=re.S) if left else text
 
 def finish(out):
-    "Fold the proofs, link the glossary's terms, and lay each notebook beside its page"
+    "Fold the proofs, link the glossary's terms and the parts of equations, and lay each notebook beside its page"
+    shutil.copy(root/'tools'/'linked.js', out/'site_libs')
     from nbdev.config import get_config,nbpath2html
     for page in pages():
         path = out/nbpath2html(page.name)
         text = drawer(path.read_text(encoding='utf-8'), checks_of(page))
         terms = '../'*(len(path.relative_to(out).parts)-1)+'start/how_to_read.html#glossary'
         if page.path.stem!='03_how_to_read': text = link_terms(text, terms)
-        text = say_figures(text)
+        text = with_links(say_figures(text), page)
         path.write_text(take_along(text, page, get_config().git_url), encoding='utf-8')
         shutil.copy(page.path, path.parent/page.path.name)
 
