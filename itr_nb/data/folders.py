@@ -73,7 +73,7 @@ def _sidecars(files:Listing, encoding:str|None)->list[Row]:
     return rows
 
 def _nothing_in(folder:Path)->FileNotFoundError:
-    "What to say of a folder without captions; a data set that the library `datasets` wrote has them"
+    "What to say of a folder without captions, or one in which the library `datasets` has them"
     marks = 'state.json', 'dataset_dict.json', '*.parquet', '*/*.parquet', '*.arrow'
     if any(next(folder.glob(m), None) for m in marks):
         return FileNotFoundError(

@@ -303,7 +303,8 @@ def test_code_pages():
             drawn(top, [f'{k}.jpg' for k in range(4)])
             files = {name:'\n'.join(['image,caption', *rows])}
             if name=='sidecars': files = {f'{k}.txt':c for k,c in enumerate(said)}
-            for file,text in files.items(): (top/file).write_bytes(text.encode('cp1254'))
+            for file,text in files.items():
+                (top/file).write_bytes(text.encode('cp1254'))
             with warnings.catch_warnings(record=True) as told:
                 warnings.simplefilter('always')
                 def read(**kw):

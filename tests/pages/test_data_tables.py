@@ -82,14 +82,16 @@ def test_a_code_page_is_guessed_aloud_or_named():
     with tempfile.TemporaryDirectory() as d:
         for page,said in pages.items():
             row = json.dumps(dict(image='1.png', caption=said), ensure_ascii=False)
-            for name,text in dict(csv=f'image,caption\n1.png,{said}', jsonl=row).items():
+            texts = dict(csv=f'image,caption\n1.png,{said}', jsonl=row)
+            for name,text in texts.items():
                 path = table(d, text, f'a.{name}', page)
                 test_eq(read_rows(path, page)[0][1]['caption'], said)
                 with warnings.catch_warnings(record=True) as told:
                     warnings.simplefilter('always')
                     got = read_rows(path)[0][1]['caption']
                 test_eq((len(told), got==said), (1, page=='cp1252'))
-                with expect_fail(ArgumentError, 'text in utf-8'): read_rows(path, 'utf-8')
+                with expect_fail(ArgumentError, 'text in utf-8'):
+                    read_rows(path, 'utf-8')
         quoted = table(d, 'image,caption\n1.png,“so” – it’s 5 ° …', encoding='cp1250')
         with warnings.catch_warnings():
             warnings.simplefilter('error')

@@ -100,7 +100,7 @@ def test_strangers_are_never_touched():
         test_eq((d/'.run.old'/'diary.txt').read_text(), 'mine')
 
 def test_a_manifest_of_somebody_else():
-    "A web page has one too, and other programs may list files by name or by another hash"
+    "A web page has one too; other programs list files by name, or by another hash"
     others = (
         '{"name": "album", "icons": []}', '{"files": ["cat.jpg", "recipe.toml"]}',
         '{"files": {"cat.jpg": 5}}', '{"files": {"cat.jpg": "d41d8cd98f00b204e98"}}',
