@@ -141,6 +141,7 @@ def atomic_folder(
     path = Path(os.path.realpath(as_path(path, 'path')))
     if (kind := kind_of_file(path)) not in ('folder', 'nothing'):
         raise ArgumentError(str(path), 'a folder, or nothing yet', said_of(kind))
+    if not path.name: raise ArgumentError('path', 'a folder that has a name', str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent, path.name)
     aside,part = _set_aside(path),path.with_name(f'.{path.name}-{uuid.uuid4().hex[:8]}.part')
@@ -183,6 +184,7 @@ def sole_writer(
 )->Iterator[None]:
     "Hold a folder while writing it; `ArgumentError` while another process does"
     folder = Path(os.path.realpath(folder))
+    if not folder.name: raise ArgumentError(name, 'a folder that has a name', str(folder))
     path = folder.with_name(f'.{folder.name}.lock')
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = _take(path) if fcntl else os.open(path, os.O_RDWR|os.O_CREAT)

@@ -30,14 +30,19 @@ def dataset(
     "Register a data set under a name"
     return lambda fn: DATASETS.add(name, fn)
 
-def _is_karpathy(path:Path)->bool:
-    "Does a JSON file hold splits of Karpathy's layout? Else it is a table"
-    d = read_json(path)
+def _is_karpathy(d)->bool:
+    "Are these splits of Karpathy's layout? Else they are a table"
     return isinstance(d, dict) and 'images' in d and 'annotations' not in d
+
+def _holds_karpathy(path:Path)->bool:
+    "The same of a file; what is wrong with one that is no JSON is said by the reader of tables"
+    if path.suffix.lower()!='.json': return False
+    try: return _is_karpathy(read_json(path))
+    except ArgumentError: return False
 
 def _in_folder(path:Path)->Path|None:
     "The one JSON of Karpathy's layout in a folder; `ArgumentError` where it has other captions too"
-    found = [p for p in sorted(path.glob('dataset*.json')) if _is_karpathy(p)]
+    found = [p for p in sorted(path.glob('dataset*.json')) if _is_karpathy(read_json(p))]
     if not found: return None
     names = [p.name for p in (*found, *usual_tables(path))]
     if len(names)>1:
@@ -47,7 +52,7 @@ def _in_folder(path:Path)->Path|None:
 
 def _read(
     spec:str|Path, # As for `open_data`
-    table:dict, # Its `images`, `lot`, `columns` and `skip_bad`
+    table:dict, # Its `images`, `lot`, `columns`, `skip_bad` and `encoding`
 )->Splits:
     "The splits as they were written"
     name,path,images = str(spec),Path(spec).expanduser(),table['images']
@@ -55,12 +60,13 @@ def _read(
     if path.is_dir() and not any(path.glob('*_caps.txt')):
         path = _in_folder(path) or path
         if path.is_dir(): return read_folder(path, **table)
-    if path.is_file() and not (path.suffix.lower()=='.json' and _is_karpathy(path)):
+    if path.is_file() and path.suffix.lower() in ('.parquet', '.arrow'):
+        raise ArgumentError(str(path), f'its folder, as hf:{path.parent}', 'a file of `datasets`')
+    if path.is_file() and not _holds_karpathy(path):
         return read_folder(path.parent, path.absolute(), **table)
     if path.is_file():
-        if table['columns']:
-            need = 'none for a JSON of this layout'
-            raise ArgumentError('columns', need, table['columns'])
+        for k in ('columns', 'encoding'):
+            if table[k]: raise ArgumentError(k, 'none for a JSON of this layout', table[k])
         return read_karpathy(path, images or _beside(path), skip_bad=table['skip_bad'])
     if used := {k:v for k,v in table.items() if v and k!='lot'}:
         need = 'nothing: these data hold features, or their own pictures'
@@ -78,14 +84,19 @@ def open_data(
     columns:dict|None=None, # Names of the columns `image`, `caption` and `split`
     skip_bad:float=0., # Go on without what cannot be read, up to this share
     captions:int|None=None, # Of each image, the first ones; all if not given
+    encoding:str|None=None, # Code page of a table, where it is not UTF-8
 )->Splits: # Split name -> caption pairs
     """Any data set by its name or place; refuses what the kind of data has no use for
 
     Data that have nothing but a training split, of three pictures or more, are divided at random"""
     place = as_path(spec, 'spec')
     spec = spec if isinstance(spec, str) else place
-    check_options(columns, skip_bad)
-    splits = _read(spec, dict(images=images, lot=lot, columns=columns, skip_bad=skip_bad))
+    check_options(columns, skip_bad, encoding)
+    if isinstance(captions, (str, Path)):
+        need = f'how many captions of each image; as a file, open_data({str(captions)!r})'
+        raise ArgumentError('captions', need, captions)
+    splits = _read(spec, dict(
+        images=images, lot=lot, columns=columns, skip_bad=skip_bad, encoding=encoding))
     if str(spec) not in DATASETS: splits = with_test(splits, str(spec), lot)
     return splits if captions is None else {s:p.first(captions) for s,p in splits.items()}
 

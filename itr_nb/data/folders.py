@@ -19,7 +19,7 @@ from .listing import Listing,parts_of,some,unreadable
 from .pairs import CaptionPairs,credits_in,ImageFiles,sample_of,Splits
 from .splits import divided,say_splits,split_in,split_of
 from itr_nb.data.tables import (
-    captions_of_row,check_options,columns_of,find_columns,read_rows,Row,table_text,
+    captions_of_row,check_options,columns_of,decoded,find_columns,read_rows,Row,say_guess,
 )
 
 # %% ../../nbs/reference/18_folders.ipynb #fa000007
@@ -58,16 +58,28 @@ def _tables_of(folder:Path, captions:str|Path|None)->list[tuple[Path,str|None]]:
     parts = {p.name:usual_tables(p) for p in sorted(folder.iterdir()) if p.is_dir()}
     return [(found[0], split_in(name)) for name,found in parts.items() if found and split_in(name)]
 
-def _sidecars(files:Listing)->list[Row]:
+def _sidecars(files:Listing, encoding:str|None)->list[Row]:
     "Captions from a text file beside each picture, a line each"
-    rows = []
+    rows,guessed = [],[]
     for name in sorted(files.pictures):
         beside = name.rpartition('.')[0]+'.txt'
         if beside not in files.files: continue
         path = Path(files.path(beside))
-        lines = [l for l in table_text(path).split('\n') if l.strip()]
+        text,guess = decoded(path, encoding)
+        guessed += guess
+        lines = [l for l in text.split('\n') if l.strip()]
         rows += [(str(path), dict(image=name, caption=l)) for l in lines]
+    say_guess(f'text files in {files.root}', list(dict.fromkeys(guessed)))
     return rows
+
+def _nothing_in(folder:Path)->FileNotFoundError:
+    "What to say of a folder without captions, or one in which the library `datasets` has them"
+    marks = 'state.json', 'dataset_dict.json', '*.parquet', '*/*.parquet', '*.arrow'
+    if any(next(folder.glob(m), None) for m in marks):
+        return FileNotFoundError(
+            f'{folder}: holds a data set of the library `datasets`; give it as hf:{folder}')
+    return FileNotFoundError(f'{folder/"captions.csv"}: no such caption file; name a CSV or '
+        'JSONL file in `captions`')
 
 # %% ../../nbs/reference/18_folders.ipynb #fa000009
 @dataclass
@@ -198,21 +210,20 @@ def read_folder(
     columns:dict|None=None, # Names of the columns `image`, `caption` and `split`
     skip_bad:float=0., # Go on without pictures and captions at fault, up to this share
     lot:dict|None=None, # How a run was divided before, kept when pictures are added
+    encoding:str|None=None, # Code page of the captions, where it is not UTF-8
 )->Splits: # train, val, test
     """Read a folder of images with their captions; raises `ArgumentError`, `FileNotFoundError`
 
     Several rows, a list in one, or several columns give an image several captions"""
     folder = as_path(folder, 'folder')
-    check_options(columns, skip_bad)
+    check_options(columns, skip_bad, encoding)
     named = {k:v for k,v in dict(image=image, caption=caption).items() if v}|(columns or {})
-    tables = [(p, s, read_rows(p)) for p,s in _tables_of(folder, captions)]
+    tables = [(p, s, read_rows(p, encoding)) for p,s in _tables_of(folder, captions)]
     where = str(tables[0][0]) if tables else str(folder)
     if not tables:
         files = Listing(images or folder)
-        tables = [(folder, None, _sidecars(files))]
-        if not tables[0][2]:
-            raise FileNotFoundError(f'{folder/"captions.csv"}: no such caption file; name a CSV or '
-                'JSONL file in `captions`')
+        tables = [(folder, None, _sidecars(files, encoding))]
+        if not tables[0][2]: raise _nothing_in(folder)
         heads = ['']
     else: files,heads = _meant_from(folder, images, tables, named)
     got = _Gathered()

@@ -213,10 +213,11 @@ def read_hf(
     columns:dict|None=None, # Names of the columns `image`, `caption` and `split`
     skip_bad:float=0., # Go on without images that cannot be read, up to this share
     lot:dict|None=None, # How a run was divided before
+    encoding:str|None=None, # Code page of captions beside pictures; none of other data
 )->Splits: # train, val, test: those that the data have
     "Read a data set of the library `datasets`; raises `ArgumentError`"
     import datasets
-    check_options(columns, skip_bad)
+    check_options(columns, skip_bad, encoding)
     where,files = 'data set',Listing(images) if images else None
     named = {k:v for k,v in dict(image=image, caption=caption).items() if v}|(columns or {})
     if isinstance(data, (str, Path)):
@@ -225,9 +226,10 @@ def read_hf(
             data,files = _load(folder),files or Listing(folder)
             if data is None:
                 return read_folder(folder, val=val, test=test, seed=seed, images=images,
-                    columns=named, skip_bad=skip_bad, lot=lot)
+                    columns=named, skip_bad=skip_bad, lot=lot, encoding=encoding)
         else: data,files = datasets.load_dataset(where),files or Listing(
             datasets.config.HF_DATASETS_CACHE)
+    if encoding: raise ArgumentError('encoding', 'none: these data are in Unicode', encoding)
     if not isinstance(data, (datasets.Dataset, dict)) or not len(data):
         raise ArgumentError('data', 'a data set of `datasets`, a folder or a name', data)
     if isinstance(data, datasets.Dataset): data = {str(data.split or 'train'):data}

@@ -28,8 +28,14 @@ _BEGINNING = {'vocab.json', 'inputs.json', 'inputs', 'data.json', 'environment.j
     'words.json', 'start.json', 'model', 'model/config.json'}
 
 def is_run(folder:Path)->bool:
-    "Did training make this folder?"
-    return (folder/MANIFEST).is_file()
+    """Did training make this folder? Its manifest holds names of files and nothing else, each with
+    a hash or with none"""
+    if kind_of_file(folder/MANIFEST)!='file': return False
+    try: said = read_json(folder/MANIFEST, dict)
+    except ArgumentError: return False
+    files = said.get('files') if len(said)==1 else None
+    hashed = lambda x: x is None or isinstance(x, str) and re.fullmatch('[0-9a-f]{64}', x)
+    return isinstance(files, dict) and all(map(hashed, files.values()))
 
 def _is_finished(folder:Path)->bool: return is_run(folder) and (folder/'report.json').is_file()
 
@@ -58,8 +64,11 @@ def _sweep_run(folder:Path):
         if not d.is_dir(): continue
         sweep(d)
         for p in d.glob('.*'):
-            ours = re.fullmatch(r'\..+-[0-9a-f]{8}\.\w+|\.tmp\w{6}', p.name)
-            if ours and p.is_file() and not p.is_symlink(): p.unlink()
+            if _is_stray(p.name) and p.is_file() and not p.is_symlink(): p.unlink()
+
+def _is_stray(name:str)->bool:
+    "Does a killed writer leave such files?"
+    return re.fullmatch(r'\..+-[0-9a-f]{8}\.\w+|\.tmp\w{6}', name) is not None
 
 # %% ../../nbs/reference/78_claim.ipynb #f2000009
 def _new(out:Path)->Path: return out.with_name(f'.{out.name}.new')
@@ -152,7 +161,8 @@ def _at_run(out:Path, recipe:Recipe, resume:bool, overwrite:bool)->Claim:
 # %% ../../nbs/reference/78_claim.ipynb #f200000c
 def _set_aside(out:Path)->str|None:
     "Where the beginnings of a run went that has no manifest; None if it is anything else"
-    names = {p.relative_to(out).as_posix() for p in out.rglob('*')}
+    found = [p for p in out.rglob('*') if not _is_stray(p.name)]
+    names = {p.relative_to(out).as_posix() for p in found}
     known = _BEGINNING|{n for n in names if n.startswith('inputs/')}
     if not names&{'data.json', 'vocab.json'} or not names<=known: return None
     n = next(n for n in range(1, 10**6) if not out.with_name(f'{out.name}.before{n}').exists())
@@ -178,29 +188,31 @@ def claim(
 
     `ArgumentError` for a folder that holds another run, or anything that training did not write"""
     put_in_place(out)
-    _sweep_run(out)
-    new = _new(out)
+    new,ours = _new(out),is_run(out)
+    if ours: _sweep_run(out)
     if kind_of_file(out) not in ('folder', 'nothing'):
         raise ArgumentError('out', 'a folder', f'{out}, {said_of(kind_of_file(out))}')
-    if overwrite: _check_away(out, near)
-    if is_run(out): found = _at_run(out, recipe, resume, overwrite)
+    if overwrite or not ours: _check_away(out, near)
+    if ours: found = _at_run(out, recipe, resume, overwrite)
     elif not out.exists() or not any(out.iterdir()): found = Claim(out, out)
     elif moved := _set_aside(out):
         found = Claim(out, out, False, f'what a run left before it began is in {moved} now')
     else:
         some = f'{out} with {sorted(p.name for p in out.iterdir())[:5]}'
         raise ArgumentError('out', 'a new or empty folder, or one that holds a run', some)
-    if new.exists() and not found.begun: _clear(new)
+    if not found.begun: _clear(new, 'nothing where the run is built')
+    if found.folder==new: _clear(_old(out), 'nothing where the old run will wait')
     return found
 
-def _clear(new:Path):
-    "Remove what is left of a run that was being built; `ArgumentError` if somebody else's is there"
-    sweep(new)
-    if is_run(new): _remove_run(new)
-    elif not any(new.iterdir()): new.rmdir()
-    if new.exists():
-        some = sorted(p.name for p in new.iterdir())[:5]
-        raise ArgumentError(str(new), 'nothing where the run is built', some)
+def _clear(folder:Path, need:str):
+    "Remove what is left of a run of ours; `ArgumentError` if anything of somebody else's is there"
+    if not os.path.lexists(folder): return
+    sweep(folder)
+    if is_run(folder): _remove_run(folder)
+    elif folder.is_dir() and not any(folder.iterdir()): folder.rmdir()
+    if not os.path.lexists(folder): return
+    some = sorted(p.name for p in folder.iterdir())[:5] if folder.is_dir() else 'no folder'
+    raise ArgumentError(str(folder), need, some)
 
 @contextlib.contextmanager
 def claimed(out:Path, *args, **kw):

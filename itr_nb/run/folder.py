@@ -208,6 +208,8 @@ def describe(self:Run, folder:Path|None=None): # The run's own if not given
     write_json(folder/'model'/'config.json', self.model.config)
     save_recipe(self.recipe, folder/'recipe.toml')
     there = [n for n in HASHED if (folder/n).is_file() and n not in _LATER]
+    there += sorted(p.relative_to(folder).as_posix() for p in (folder/'inputs').rglob('*')
+        if p.is_file())
     write_json(folder/MANIFEST, dict(files={n:file_hash(folder/n) for n in there}))
 
 def may_write(

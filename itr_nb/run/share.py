@@ -91,7 +91,8 @@ def copy_for_others(
         said = read_json(folder/name, dict)
         write_json(folder/name, said|{key:_last(said[key])})
     if pictures: _copy_pictures(run, folder)
-    write_json(folder/MANIFEST, dict(files={}))
+    listed = {p.relative_to(run.folder).as_posix():None for p in inputs}
+    write_json(folder/MANIFEST, dict(files=listed))
     seal(folder)
     card = model_card(run, license, pictures, name)
     (folder/'README.md').write_text(card, encoding='utf-8')

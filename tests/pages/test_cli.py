@@ -339,6 +339,7 @@ def test_how_of():
     test_eq(_how_of('', 0.), {})
     test_eq(_how_of('image=Bild, caption=2', .01),
         dict(columns=dict(image='Bild', caption='2'), skip_bad=.01))
+    test_eq(_how_of('', encoding='cp1254', captions=None), dict(encoding='cp1254'))
     with expect_fail(typer.BadParameter, 'image=Bild'): _how_of('Bild', 0.)
 
 def test_check_says_and_exits():
@@ -348,6 +349,12 @@ def test_check_says_and_exits():
         folder = shapes_folder(d/'photos')
         code,said = shell('check', folder, '--html', d/'page.html')
         assert code in (0, None) and (d/'page.html').is_file()
+        rows = (folder/'captions.csv').read_text().replace('shade', 'açık')
+        (folder/'captions.csv').write_bytes(rows.encode('cp1254'))
+        seen = lambda *a: json.loads(CliRunner().invoke(
+            app, ['check', str(folder), '--json', *a]).stdout)['findings']
+        test_eq([[f['kind'] for f in seen(*a)] for a in ((), ('--encoding', 'cp1254'))],
+            [['code page', 'splits'], ['splits']])
         (folder/'extra.png').write_text('no picture')
         out = CliRunner().invoke(app, ['check', str(folder), '--json'])
         told = json.loads(out.stdout)

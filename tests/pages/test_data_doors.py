@@ -47,6 +47,11 @@ def test_odd_arguments():
             for bad in values:
                 with expect_fail(ArgumentError, f'{key}: expected'):
                     open_data(d, **{key:bad})
+        for file in ('captions.csv', Path('my/rows.csv')):
+            with expect_fail(ArgumentError, f"as a file, open_data('{file}')"):
+                open_data(d, captions=file)
+        with expect_fail(ArgumentError, 'encoding: expected a code page'):
+            open_data(d, encoding='x')
 
 def test_tables_and_options():
     with tempfile.TemporaryDirectory() as d, tempfile.TemporaryDirectory() as b:
@@ -61,13 +66,27 @@ def test_tables_and_options():
             test_eq(sorted(got), ['test', 'train', 'val'])
             found = sorted(c for p in got.values() for c in p.captions)
             test_eq(found, ['c 0','c 1','c 2'])
+        said = [dict(r, caption='şu '+r['caption']) for r in rows]
+        text = '\n'.join(json.dumps(r, ensure_ascii=False) for r in said)
+        for name in ('x.json', 'x.jsonl'): # JSON lines, whatever they are called
+            (Path(b)/name).write_bytes(text.encode('cp1254'))
+            got = open_data(Path(b)/name, d, encoding='cp1254')
+            found = sorted(c for p in got.values() for c in p.captions)
+            test_eq(found, ['şu c 0','şu c 1','şu c 2'])
+        for name in ('x.parquet', 'x.arrow'):
+            (Path(b)/name).touch()
+            with expect_fail(ArgumentError, f'hf:{b}'): open_data(Path(b)/name)
         precomp_folder(b)
-        with expect_fail(ArgumentError, 'images: expected nothing'): open_data(b, d)
+        for kw in (dict(images=d), dict(encoding='cp1254')):
+            with expect_fail(ArgumentError, f'{min(kw)}: expected nothing'):
+                open_data(b, **kw)
         with expect_fail(ArgumentError, 'a share'): open_data(d, skip_bad=1.5)
         image = dict(imgid=0, filename='0.png', split='train',
             sentences=[dict(raw='c 0')])
         (Path(d)/'dataset_toy.json').write_text(json.dumps(dict(images=[image])))
         test_eq(open_data(d)['train'].captions, ['c 0'])
+        with expect_fail(ArgumentError, 'encoding: expected none'):
+            open_data(d, encoding='cp1254')
         for also in ('dataset_more.json', 'captions.csv'):
             file = Path(d)/also
             file.write_text((Path(d)/'dataset_toy.json').read_text())

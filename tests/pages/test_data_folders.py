@@ -12,9 +12,9 @@ from itr_nb.data.listing import Listing,parts_of,some,unreadable
 from itr_nb.data.pairs import CaptionPairs,credits_in,ImageFiles,sample_of,Splits
 from itr_nb.data.splits import divided,say_splits,split_in,split_of
 from itr_nb.data.tables import (
-    captions_of_row,check_options,columns_of,find_columns,read_rows,Row,table_text,
+    captions_of_row,check_options,columns_of,decoded,find_columns,read_rows,Row,say_guess,
 )
-import json,tempfile
+import json,tempfile,warnings
 from fastcore.test import *
 from PIL import Image,ImageDraw
 
@@ -293,3 +293,38 @@ def test_a_picture_whose_captions_are_all_blank():
         with expect_fail(ArgumentError, "none for 1: ['1.jpg']"): read_folder(d)
         got = read_folder(d, val=0, test=0, skip_bad=.5)['train']
         test_eq((got.image_names, got.captions), (['0.jpg','2.jpg'], ['a','b']))
+
+def test_code_pages():
+    said = [f'şu köpek {w} koşuyor' for w in ('hızlı', 'yavaş', 'çok', 'hep')]
+    rows = [f'{k}.jpg,{c}' for k,c in enumerate(said)]
+    with tempfile.TemporaryDirectory() as d:
+        for name in ('captions.csv', 'sidecars'):
+            top = Path(d)/name
+            drawn(top, [f'{k}.jpg' for k in range(4)])
+            files = {name:'\n'.join(['image,caption', *rows])}
+            if name=='sidecars': files = {f'{k}.txt':c for k,c in enumerate(said)}
+            for file,text in files.items():
+                (top/file).write_bytes(text.encode('cp1254'))
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter('always')
+                def read(**kw):
+                    return read_folder(top, val=0, test=0, **kw)['train'].captions
+                test_eq(read(encoding='cp1254'), said)
+                assert not told
+                test_ne(read(), said)
+            test_eq(len(told), 1)
+            assert '--encoding' in str(told[0].message)
+            with expect_fail(ArgumentError, 'text in utf-8'): read(encoding='utf-8')
+            with expect_fail(ArgumentError, 'encoding: expected'): read(encoding='x')
+
+def test_a_data_set_of_the_library():
+    for mark in ('state.json', 'dataset_dict.json', 'x.parquet', 'data/x.parquet'):
+        with tempfile.TemporaryDirectory() as d:
+            (Path(d)/mark).parent.mkdir(exist_ok=True)
+            (Path(d)/mark).touch()
+            with expect_fail(FileNotFoundError, f'give it as hf:{d}'): read_folder(d)
+            drawn(Path(d), ['0.jpg'])
+            (Path(d)/'0.txt').write_text('c')
+            test_eq(read_folder(d, val=0, test=0)['train'].captions, ['c'])
+    with tempfile.TemporaryDirectory() as d:
+        with expect_fail(FileNotFoundError, 'no such caption file'): read_folder(d)

@@ -126,6 +126,10 @@ def test_records():
             read('caption', 'abc', columns=bad)
         with expect_fail(ArgumentError, 'skip_bad: expected'):
             read('caption', 'abc', skip_bad=bad)
+        with expect_fail(ArgumentError, 'encoding: expected a code page'):
+            read('caption', 'abc', encoding=bad)
+    with expect_fail(ArgumentError, 'encoding: expected none'):
+        read('caption', 'abc', encoding='cp1254')
     for bad in ([1], {'a':1}, float('nan')):
         rows = [{'image':im, 'caption':'x', 'image_id':bad} for im in images]
         data = datasets.Dataset.from_list(rows).cast_column('image', datasets.Image())

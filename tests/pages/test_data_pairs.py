@@ -400,3 +400,16 @@ def test_what_the_tags_of_a_tiff_say():
             (Path(d)/f'{k}.tif').write_bytes(file)
             got = np.asarray(open_image(f'{d}/{k}.tif')).astype(float)
             assert np.abs(got-want[...,None]).max()<=1.5, k
+
+def test_bitmaps_that_differ_anywhere():
+    with tempfile.TemporaryDirectory() as d:
+        for kind in ('bmp', 'tif', 'png'):
+            seen = set()
+            for at in ((0,0), (75,20), (75,60), (75,75), (20,130), (149,149)):
+                im = Image.new('RGB', (150,150), 'white')
+                im.putpixel(at, (0,0,0))
+                im.save(f'{d}/{len(seen)}.{kind}')
+                seen.add(sample_of(f'{d}/{len(seen)}.{kind}'))
+            test_eq(len(seen), 6)
+            im.save(f'{d}/copy.{kind}')
+            assert sample_of(f'{d}/copy.{kind}') in seen

@@ -2,7 +2,7 @@
 from itr_nb.data.splits import *
 from itr_nb.data.splits import _deal,_deal_again
 from itr_nb.data.splits import check_names,split_of
-import re
+import re,unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 import numpy as np
@@ -108,6 +108,8 @@ def test_what_stands_twice():
     test_eq(joined_ids([4, 4, 7], None), [4, 4, 7])
     said = ['A  dog', 'a dog', 'a cat', 'a cat']
     test_eq(sayings(said, [0, 1, 2, 2]), [0, 0, -1, -1])
+    said = ['un café', 'un cafe\u0301', 'GRÖSSE', 'Größe', 'a', 'b']
+    test_eq(sayings(said, range(6)), [0, 0, 1, 1, -1, -1])
     k = np.arange(3)
     whole = [Image.new('RGB', (80,80), 'white') for _ in k]
     whole[1].putpixel((79,79), (0,0,0))

@@ -118,6 +118,9 @@ def test_sole_writer():
         with expect_fail(ArgumentError, 'nobody else is writing'):
             with sole_writer(f'{d}/run'): pass
         with sole_writer(f'{d}/other'): pass
+    for writer in (sole_writer, atomic_folder):
+        with expect_fail(ArgumentError, 'a folder that has a name'):
+            with writer('/'): pass
 
 def written(path, **texts):
     with atomic_folder(path) as new:

@@ -94,6 +94,30 @@ def test_strangers_are_never_touched():
         (d/'.run.new'/'diary.txt').write_text('mine')
         with expect_fail(ArgumentError, 'nothing where the run is built'):
             claim(d/'run', recipe, False, True)
+        os.rename(d/'.run.new', d/'.run.old')
+        with expect_fail(ArgumentError, 'nothing where the old run will wait'):
+            claim(d/'run', recipe, False, True)
+        test_eq((d/'.run.old'/'diary.txt').read_text(), 'mine')
+
+def test_a_manifest_of_somebody_else():
+    "A web page has one too; other programs list files by name, or by another hash"
+    others = (
+        '{"name": "album", "icons": []}', '{"files": ["cat.jpg", "recipe.toml"]}',
+        '{"files": {"cat.jpg": 5}}', '{"files": {"cat.jpg": "d41d8cd98f00b204e98"}}',
+        '{"files": {}, "name": "album"}', '[]', '{', '['*10**5, '')
+    for said in others:
+        with tempfile.TemporaryDirectory() as d:
+            out = Path(d)/'album'
+            recipe = fake_run(out, finished=True)
+            for name in ('cat.jpg', '.tmpAb12cD', '.cat-deadbeef.jpg'):
+                (out/name).write_text('a photograph')
+            (out/MANIFEST).write_text(said)
+            before = files_of(Path(d))
+            for how in ((0,0), (1,0), (0,1), (1,1)):
+                with expect_fail(ArgumentError, 'a new or empty folder'):
+                    claim(out, recipe, *how)
+            test_eq(files_of(Path(d)), before)
+            test_eq((out/MANIFEST).read_text(), said)
 
 def replaced(d, stop=''):
     "Overwrite a run that holds others' files; stop after a rename, as a kill would"
@@ -156,6 +180,13 @@ def test_beginnings_and_strays():
             found = claim(out, load_recipe('dual-photos'), False, False)
             assert 'is in run.before' in found.said and not out.exists()
         assert (Path(d)/'run.before3'/'inputs'/'merges.txt').exists()
+        out.mkdir()
+        for name in ('data.json', '.recipe-0123abcd.toml'): (out/name).write_text('{}')
+        for near in (out/'data.json', out):
+            with expect_fail(ArgumentError, 'a folder that does not hold'):
+                claim(out, load_recipe('dual-photos'), False, False, [near])
+        claim(out, load_recipe('dual-photos'), False, False, [Path(d)/'mine'])
+        assert (Path(d)/'run.before4'/'data.json').exists()
         recipe = fake_run(out)
         strays = ['model/.model-deadbeef.safetensors', '.vocab-0123abcd.json',
             'checkpoints/.step-000000016-deadbeef.safetensors', '.tmpAb12cD']

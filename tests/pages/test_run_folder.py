@@ -26,6 +26,7 @@ from itr_nb.model import RetrievalModel,load_model
 from itr_nb.recipe import Recipe,load_recipe,save_recipe
 from itr_nb.run.fetch import run_folder
 from contextlib import nullcontext
+from types import SimpleNamespace
 from fastcore.test import *
 from itr_nb.data.pairs import CaptionPairs
 
@@ -69,6 +70,21 @@ def test_manifest():
         with expect_fail(FileNotFoundError, 'vocab.json: gone'): check_manifest(d)
         write_json(d/MANIFEST, dict(files=[1]))
         with expect_fail(ArgumentError, MANIFEST): check_manifest(d)
+
+def test_files_of_a_tokenizer_are_listed():
+    class Tokenizer:
+        def save(self, folder):
+            (folder/'inputs').mkdir()
+            (folder/'inputs'/'merges.txt').write_text('a b')
+    with tempfile.TemporaryDirectory() as d:
+        model = SimpleNamespace(config={})
+        run = Run(Path(d), load_recipe('dual-photos'), 'x', None, model, Tokenizer())
+        run.pictures = {}
+        run.describe()
+        check_manifest(run.folder)
+        (run.folder/'inputs'/'merges.txt').write_text('b a')
+        with expect_fail(ArgumentError, 'merges.txt: expected the file that training'):
+            check_manifest(run.folder)
 
 def test_may_write():
     with tempfile.TemporaryDirectory() as d:

@@ -138,3 +138,13 @@ def test_refused_pushes():
             with expect_fail(ArgumentError, 'a new or empty folder'):
                 copy_for_others(Run.load(Path(kept().name)/'run'), d)
         test_eq(hub.asked, [])
+
+def test_a_tokenizer_goes_along():
+    with tempfile.TemporaryDirectory() as d:
+        shutil.copytree(Path(kept().name)/'run', f'{d}/run')
+        (Path(d)/'run'/'inputs').mkdir()
+        (Path(d)/'run'/'inputs'/'merges.txt').write_text('a b')
+        copy_for_others(Run.load(f'{d}/run'), f'{d}/out')
+        Run.load(f'{d}/out')
+        (Path(d)/'out'/'inputs'/'merges.txt').write_text('b a')
+        with expect_fail(ArgumentError, 'merges.txt'): Run.load(f'{d}/out')
