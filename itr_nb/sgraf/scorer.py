@@ -148,6 +148,7 @@ def _filtered(
     masks:list[Tensor], # (a t n) of each group
 )->list[Tensor]: # (a t m) of each group
     "SAF of captions in groups, Eq. (9)"
+    if len(nodes)==1: return [saf(nodes[0], masks[0])]
     n = max(s.shape[2] for s in nodes)
     def wide(x): return pad(x, (0,n-x.shape[2]))
     logits = torch.cat([wide(saf.logits(s)) for s in nodes], 1)
@@ -197,6 +198,11 @@ def groups(self:SGRAFScorer,
     return _equal_lengths(texts)
 
 @patch
+def pads(self:SGRAFScorer, device:torch.device)->bool:
+    "Are all captions scored at once behind a mask, rather than in groups?"
+    return False
+
+@patch
 def forward(self:SGRAFScorer,
     images:ImageStates, # Any number of images
     texts:TextStates, # Any number of captions
@@ -210,13 +216,16 @@ def forward(self:SGRAFScorer,
     check_regions(images)
     if torch.compiler.is_exporting(): return self._padded(images, texts)
     if not len(images) or not len(texts): return images.glob.new_zeros(len(images), len(texts))
+    if self.pads(texts.mask.device):
+        check_words(texts)
+        return SGRAFScorer._padded(self, images, texts)
     order,groups = self.groups(texts)
     nodes,masks = zip(*(self.nodes(images, g) for g in groups))
     return self.read(torch.cat(self.gather(nodes, masks), 1))[:,order.argsort()]
 
 @patch
 def _padded(self:SGRAFScorer, images:ImageStates, texts:TextStates)->Float[Tensor, "a t"]:
-    "The same at once, padding and all, for `torch.export`, which cannot read lengths"
+    "The same at once, padding and all: on a GPU, and for `torch.export`, which cannot read lengths"
     nodes,mask = self.nodes(images, texts)
     return self.read(self.gather([nodes], [mask])[0])
 
