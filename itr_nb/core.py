@@ -126,6 +126,7 @@ class _Unit(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad, *_):
+        if grad is None: return None,None,None
         unit,by,n = ctx.saved_tensors
         pull = (grad*unit).sum(ctx.dim, keepdim=True)
         pull = pull.addcdiv(pull, n, value=ctx.eps)

@@ -151,7 +151,8 @@ class _MaxSumAtOnce(torch.autograd.Function):
             a = (v.flatten(0, 1) @ flat.T).view(len(v), r, -1)
             if m is not None: a = a.masked_fill(~m[...,None], -torch.inf)
             a,k = a.max(1)
-            a = a.to(torch.promote_types(a.dtype, torch.float32)).view(-1, *counted.shape)
+            wide = torch.promote_types(a.dtype, torch.float32)
+            a = a.to(wide).view(-1, *counted.shape)
             out.append(a.masked_fill(~counted, 0).sum(-1))
             where.append(k)
         ctx.step = step

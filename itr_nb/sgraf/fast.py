@@ -307,9 +307,16 @@ def pair_bytes(self:FastSGRAF,
 
 # %% ../../nbs/sgraf/10_fast.ipynb #059f1a62
 @patch
-def pads(self:FastSGRAF, device:torch.device)->bool: # As `SGRAFScorer.pads`
-    "On a GPU, where `padded` does not say otherwise"
-    return device.type!='cpu' if self.padded is None else self.padded
+def groups(self:FastSGRAF,
+    texts:TextStates, # Captions in any order
+)->tuple[Int[Tensor, "t"]|None,list[TextStates]]: # As `SGRAFScorer.groups`
+    "What is scored together"
+    padded = texts.mask.device.type!='cpu' if self.padded is None else self.padded
+    if not padded: return self.scorer.groups(texts)
+    check_words(texts)
+    if self.couples is None: return None,[texts]
+    order = texts.mask.sum(1).argsort(descending=True, stable=True)
+    return order,[texts[order]]
 
 # %% ../../nbs/sgraf/10_fast.ipynb #dbb54454
 @patch

@@ -47,19 +47,18 @@ class NodeNorm(nn.BatchNorm1d):
 
     @torch.no_grad()
     def update(self,
-        mean:Float[Tensor, "..."], # Means of the captions
+        mean:Float[Tensor, "..."], # Means, in the order of the captions
         var:Float[Tensor, "..."], # Variances
         count:Float[Tensor, "..."], # Numbers behind each
     ):
-        "Running statistics as if each caption had updated them in turn, the longest first"
+        "Running statistics as if each caption had updated them in turn, in closed form"
         t,old = mean.numel(),1-self.momentum
-        order = count.flatten().argsort(descending=True, stable=True)
         like = dict(device=mean.device, dtype=self.running_mean.dtype)
         share = torch.logspace(t-1, 0, t, old, **like)
         unbiased = torch.addcdiv(var, var, count-1) # Times N over N-1
         for running,new in ((self.running_mean, mean), (self.running_var, unbiased)):
-            new = new.flatten()[order].to(running.dtype)
-            running.addmv_(new[None], share, beta=old**t, alpha=self.momentum)
+            new = new.view(1, t).to(running.dtype)
+            running.addmv_(new, share, beta=old**t, alpha=self.momentum)
         self.num_batches_tracked += t
 
 # %% ../../nbs/sgraf/08_node_norm.ipynb #95f45e5a

@@ -193,14 +193,9 @@ def read(self:SGRAFScorer,
 @patch
 def groups(self:SGRAFScorer,
     texts:TextStates, # Captions in any order
-)->tuple[Int[Tensor, "t"],list[TextStates]]: # Their order, and in this order the groups
+)->tuple[Int[Tensor, "t"]|None,list[TextStates]]: # Their order if it is another, and the groups
     "Captions that are scored together: those of one length"
     return _equal_lengths(texts)
-
-@patch
-def pads(self:SGRAFScorer, device:torch.device)->bool:
-    "Are all captions scored at once behind a mask, rather than in groups?"
-    return False
 
 @patch
 def forward(self:SGRAFScorer,
@@ -216,16 +211,15 @@ def forward(self:SGRAFScorer,
     check_regions(images)
     if torch.compiler.is_exporting(): return self._padded(images, texts)
     if not len(images) or not len(texts): return images.glob.new_zeros(len(images), len(texts))
-    if self.pads(texts.mask.device):
-        check_words(texts)
-        return SGRAFScorer._padded(self, images, texts)
     order,groups = self.groups(texts)
     nodes,masks = zip(*(self.nodes(images, g) for g in groups))
-    return self.read(torch.cat(self.gather(nodes, masks), 1))[:,order.argsort()]
+    found = self.gather(nodes, masks)
+    sims = self.read(found[0] if len(found)==1 else torch.cat(found, 1))
+    return sims if order is None else sims[:,order.argsort()]
 
 @patch
 def _padded(self:SGRAFScorer, images:ImageStates, texts:TextStates)->Float[Tensor, "a t"]:
-    "The same at once, padding and all: on a GPU, and for `torch.export`, which cannot read lengths"
+    "The same at once, padding and all, for `torch.export`, which cannot read lengths"
     nodes,mask = self.nodes(images, texts)
     return self.read(self.gather([nodes], [mask])[0])
 

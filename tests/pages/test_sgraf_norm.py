@@ -32,7 +32,7 @@ def test_norm_against_torch():
         mask = lengths_to_mask(torch.tensor(lengths))
         x = torch.randn(3, *mask.shape, generator=g, dtype=torch.double)+2
         got = ours(x, mask.expand(x.shape))
-        for t,n in sorted(enumerate(lengths), key=lambda one: -one[1]):
+        for t,n in enumerate(lengths):
             test_close(got[:,t,:n], theirs(x[:,t,None,:n])[:,0], eps=1e-9)
     for k,v in theirs.state_dict().items():
         test_close(ours.state_dict()[k], v, eps=1e-12)
@@ -69,12 +69,6 @@ def test_the_last_captions_count_most():
     there(x, torch.ones_like(x).bool())
     back(x.flip(1), torch.ones_like(x).bool())
     assert there.running_mean>.4 and back.running_mean<-.4
-    real = torch.ones_like(x).bool()
-    real[:,20:,4] = False
-    short = NodeNorm(),NodeNorm()
-    for norm,at in zip(short, (slice(None), torch.arange(39, -1, -1))):
-        norm(x[:,at], real[:,at])
-    assert all(norm.running_mean>.2 for norm in short)
     with expect_fail(ArgumentError, 'two real nodes or more'):
         there(x[:1,:,:1], torch.ones(1, 40, 1, dtype=torch.bool))
     with expect_fail(ArgumentError, "norm: expected 'caption' or 'pairs'"):

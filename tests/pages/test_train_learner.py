@@ -15,13 +15,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from accelerate import Accelerator,DistributedDataParallelKwargs,PartialState
 from accelerate.utils import broadcast_object_list,gather_object
-from fastcore.basics import patch
+from fastcore.basics import chunked,patch
 from torch import nn,Tensor
 from torch.nn.parameter import UninitializedParameter
 from itr_nb.core import ArgumentError,Batch,checks_together,Loss,seed_everything
 from itr_nb.registry import nearest
 from itr_nb.score.kernels import say_bf16
-from itr_nb.train.processes import casting,device_of,joined,scaling,share,this_process
+from itr_nb.train.processes import all_places,casting,device_of,joined,say_ended
+from itr_nb.train.processes import scaling,share,this_process
 from itr_nb.train.state import newest_checkpoint,pack_state,read_checkpoint
 from itr_nb.train.state import rng_state,set_rng_state,unpack_state,write_checkpoint
 import tempfile
