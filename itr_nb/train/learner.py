@@ -372,15 +372,15 @@ def save(self:Learner, path:str|Path): # A .safetensors file, written whole or n
 
 @patch
 def load(self:Learner, path:str|Path): # A file that `save` wrote
-    """Continue from a training state
+    """Continue from a training state, of as many processes or, if they share negatives, others
 
     `ArgumentError` if it is of another model, loss or data; then nothing here has changed."""
     tensors,numbers = read_checkpoint(path)
     for name,got,want in (
         ('batches an epoch', numbers['batches'], self.data.steps_per_epoch),
         ('processes', self.gathers or len(numbers['rng']), self.gathers or self.world),
-        ('precision', numbers.get('precision', self.mixed_precision), self.mixed_precision)):
-        if got!=want: raise ArgumentError(str(path), f'a run of {want} {name}, as here', got)
+        ('mixed_precision', numbers.get('precision', self.mixed_precision), self.mixed_precision)):
+        if got!=want: raise ArgumentError(str(path), f'{name} {want!r}, as here', got)
     parts = self.model,self.loss,self.optimizer,self.callbacks
     unpack_state(path, tensors, numbers, *parts)
     for k in ('epoch', 'step', 'done', 'sums', 'history', 'metrics', 'stop'):

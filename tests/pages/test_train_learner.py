@@ -402,6 +402,23 @@ def test_load_refuses():
         with expect_fail(FileNotFoundError, 'no such checkpoint'):
             new().load(Path(d)/'none.safetensors')
 
+def of_two_processes(path):
+    "The file of a run of one, as if there had been another process"
+    tensors,numbers = read_checkpoint(path)
+    write_checkpoint(path, tensors, numbers|dict(rng=2*numbers['rng']))
+
+def test_another_number_of_processes():
+    "Goes on where processes share their negatives; elsewhere it would be another loss"
+    with tempfile.TemporaryDirectory() as d:
+        path = Path(d)/'toy.safetensors'
+        whole,_ = toy_run(1)
+        whole.save(path)
+        of_two_processes(path)
+        new = lambda **kw: Learner(toy_model(), toy_data(), InfoNCE(.1), **kw)
+        test_eq(new().fit(2, resume=path).epoch, 2)
+        with expect_fail(ArgumentError, 'processes 1, as here, got 2'):
+            new(gather_negatives=False).load(path)
+
 class Short:
     steps_per_epoch = 5
     def train_loader(self, epoch): return toy_data().train_loader(epoch)
