@@ -69,7 +69,6 @@ def masked_softmax(
 class _MaskedSoftmax(torch.autograd.Function):
     "Eq. (1); its gradient is zero by itself where a weight is zero"
     generate_vmap_rule = True
-
     @staticmethod
     def forward(x, mask, dim):
         hidden = ~mask
@@ -84,9 +83,8 @@ class _MaskedSoftmax(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        weights, = ctx.saved_tensors
-        back = torch.ops.aten._softmax_backward_data
-        return back(grad, weights, ctx.dim, weights.dtype),None,None
+        args = grad,*ctx.saved_tensors,ctx.dim,grad.dtype
+        return torch.ops.aten._softmax_backward_data(*args),None,None
 
 # %% ../nbs/reference/01_core.ipynb #9040aeca
 def masked_mean(

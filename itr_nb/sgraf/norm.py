@@ -81,7 +81,8 @@ class _Normed(torch.autograd.Function):
         grad = grad.masked_fill(hidden, 0)
         level,pull = (g.sum(ctx.axes, keepdim=True) for g in (grad, grad*unit))
         dx = grad.addcdiv(torch.addcmul(level, unit, pull), count, value=-1)
-        return dx.mul_(rate*weight).masked_fill_(hidden, 0),None,pull.sum((0,1)),level.sum((0,1)),None
+        dx = dx.mul_(rate*weight).masked_fill_(hidden, 0)
+        return dx,None,pull.sum((0,1)),level.sum((0,1)),None
 
 @patch
 def forward(self:NodeNorm,

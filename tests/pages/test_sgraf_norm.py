@@ -48,7 +48,8 @@ def test_norm_gradient():
     for by in ('caption','pairs'):
         norm = NodeNorm(by).double()
         def run(x, weight, bias):
-            y = torch.func.functional_call(norm, dict(weight=weight, bias=bias), (x, mask))
+            weights = dict(weight=weight, bias=bias)
+            y = torch.func.functional_call(norm, weights, (x, mask))
             return y.masked_fill(~mask, 0)
         assert torch.autograd.gradcheck(run, leaves)
     x = leaves[0].detach().requires_grad_()
