@@ -21,6 +21,7 @@ from fastcore.basics import patch
 from jaxtyping import Bool,Float,Int
 from torch import Tensor,nn
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import threshold
 
 from itr_nb.checks import (
     check_each,check_finite,check_shape,check_that,checks_together,
@@ -63,9 +64,27 @@ def masked_softmax(
     dim:int=-1, # Axis that sums to one
 )->Float[Tensor, "..."]: # Weights; zero where masked, all zero where nothing is real
     "Softmax over the real items only, Eq. (1)"
-    hidden = ~mask
-    x = x.masked_fill(hidden, torch.finfo(x.dtype).min)
-    return torch.softmax(x, dim).masked_fill(hidden, 0)
+    return _MaskedSoftmax.apply(x, mask, dim)
+
+class _MaskedSoftmax(torch.autograd.Function):
+    "Eq. (1); its gradient is zero by itself where a weight is zero"
+    generate_vmap_rule = True
+    @staticmethod
+    def forward(x, mask, dim):
+        hidden = ~mask
+        x = x.masked_fill(hidden, torch.finfo(x.dtype).min)
+        return torch.softmax(x, dim).masked_fill(hidden, 0)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.dim = inputs[2]
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        args = grad,*ctx.saved_tensors,ctx.dim,grad.dtype
+        return torch.ops.aten._softmax_backward_data(*args),None,None
 
 # %% ../nbs/reference/01_core.ipynb #9040aeca
 def masked_mean(
@@ -91,22 +110,24 @@ class _Unit(torch.autograd.Function):
 
     @staticmethod
     def forward(x, dim, eps): # A zero vector is divided by infinity on both ways
-        n = torch.linalg.vector_norm(x, dim=dim, keepdim=True)
-        longer,zero = n+eps,n==0
-        by,along = longer.masked_fill(zero, torch.inf),(longer/n).masked_fill(zero, 0)
-        return x/by,by,along
+        n = threshold(torch.linalg.vector_norm(x, dim=dim, keepdim=True), 0, torch.inf)
+        by = n+eps
+        return x/by,by,n
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        (_,ctx.dim,_),(_,by,along) = inputs,output
-        ctx.mark_non_differentiable(by, along)
+        _,ctx.dim,ctx.eps = inputs
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(*output[1:])
         ctx.save_for_backward(*output)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad, *_):
-        unit,by,along = ctx.saved_tensors
-        pull = (grad*unit).sum(ctx.dim, keepdim=True)*along
+        if grad is None: return None,None,None
+        unit,by,n = ctx.saved_tensors
+        pull = (grad*unit).sum(ctx.dim, keepdim=True)
+        pull = pull.addcdiv(pull, n, value=ctx.eps)
         return torch.addcmul(grad, unit, pull, value=-1)/by,None,None
 
 # %% ../nbs/reference/01_core.ipynb #3eab1629

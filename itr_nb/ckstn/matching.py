@@ -74,7 +74,9 @@ def forward(self:MatchingScorer,
     check_regions(images)
     check_words(texts)
     counted = self.counted(texts.mask)
-    sums = self._padded if torch.compiler.is_exporting() else self._packed
+    away = images.local.device.type!='cpu'
+    sums = self._at_once if away else self._packed
+    if torch.compiler.is_exporting(): sums = self._padded
     sims = sums(images, texts, counted)
     return sims/counted.sum(1) if self.reduce=='mean' else sims
 
@@ -86,6 +88,14 @@ def _packed(self:MatchingScorer, images:ImageStates, texts:TextStates, counted:T
     real = None if self.padding=='zero' or images.mask.all() else images.mask
     words,caption = _unit_parts(texts)[counted],counted.nonzero()[:,0]
     return _MaxSum.apply(_unit_parts(images), real, words, caption, t, self.budget)
+
+@patch
+def _at_once(self:MatchingScorer, images:ImageStates, texts:TextStates, counted:Tensor)->Tensor:
+    "The sums over all words, those that do not count hidden: a GPU is not asked how many do"
+    if not len(images) or not len(texts): return images.local.new_zeros(len(images), len(texts))
+    real = None if self.padding=='zero' else images.mask
+    parts = _unit_parts(images),real,_unit_parts(texts)
+    return _MaxSumAtOnce.apply(*parts, counted, self.budget)
 
 @patch
 def _padded(self:MatchingScorer, images:ImageStates, texts:TextStates, counted:Tensor)->Tensor:
@@ -127,6 +137,41 @@ class _MaxSum(torch.autograd.Function):
         to_words = _bag_sum(regions.flatten(0, 1), best, weights, j, len(words))
         to_regions = _bag_sum(words, j, weights, best, i*r)
         return to_regions.view(regions.shape),None,to_words,None,None,None
+
+# %% ../../nbs/ckstn/06_scorer.ipynb #84ef07b7
+class _MaxSumAtOnce(torch.autograd.Function):
+    "`_MaxSum` in shapes that are known beforehand"
+    @staticmethod
+    def forward(ctx, regions, real, words, counted, budget):
+        (_,r,_),flat = regions.shape,words.flatten(0, 1)
+        step = max(1, budget//max(1, r*len(flat)*regions.element_size()))
+        masks = [None]*len(regions) if real is None else real.split(step)
+        out,where = [],[]
+        for v,m in zip(regions.split(step), masks):
+            a = (v.flatten(0, 1) @ flat.T).view(len(v), r, -1)
+            if m is not None: a = a.masked_fill(~m[...,None], -torch.inf)
+            a,k = a.max(1)
+            wide = torch.promote_types(a.dtype, torch.float32)
+            a = a.to(wide).view(-1, *counted.shape)
+            out.append(a.masked_fill(~counted, 0).sum(-1))
+            where.append(k)
+        ctx.step = step
+        ctx.save_for_backward(regions, flat, counted, torch.cat(where))
+        return torch.cat(out)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        regions,flat,counted,where = ctx.saved_tensors
+        grad = grad[...,None].masked_fill(~counted, 0).flatten(1).to(regions.dtype)
+        to_regions,to_words = [],torch.zeros_like(flat)
+        for v,k,g in zip(*(x.split(ctx.step) for x in (regions, where, grad))):
+            best = g.new_zeros(len(v), v.shape[1], len(flat))
+            best = best.scatter_(1, k[:,None], g[:,None]).flatten(0, 1)
+            to_regions.append((best @ flat).view_as(v))
+            to_words.addmm_(best.T, v.flatten(0, 1))
+        to_words = to_words.view(*counted.shape, -1)
+        return torch.cat(to_regions),None,to_words,None,None
 
 # %% ../../nbs/ckstn/06_scorer.ipynb #da49b7df
 def _bag_sum(

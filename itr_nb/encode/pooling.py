@@ -111,8 +111,15 @@ class SelfAttentionPooling(nn.Module):
 
         Raises `ArgumentError` for another width or number of regions, or one item while a batch
         norm trains"""
+        return self._weigh(self._bare(local, mask), mask)
+
+    def _bare(self, local, mask):
         check_shape(local, 'local', f'b n {self.fc_local.in_features}')
-        l,g = self.fc_local(local),self.fc_global(masked_mean(local, mask))
+        return local.masked_fill(~mask[...,None], 0)
+
+    def _weigh(self, local, mask): # Of parts that are zero where masked
+        mean = local.sum(1)/mask.sum(1, keepdim=True).clamp(min=1)
+        l,g = self.fc_local(local),self.fc_global(mean)
         if self.bn_local is not None:
             if self.training and len(local)<2:
                 raise ArgumentError('local', 'two images or more to train a batch norm', local)
@@ -125,6 +132,6 @@ class SelfAttentionPooling(nn.Module):
         mask:Bool[Tensor, "b n"], # True where the part is real
     )->Float[Tensor, "b d"]: # One vector an item; zero where nothing is real
         "The parts, each as much as its weight; raises what `weights` raises"
-        a = self.weights(local, mask)
-        x = torch.einsum('bn,bnd->bd', a, local.masked_fill(~mask[...,None], 0))
+        local = self._bare(local, mask)
+        x = torch.einsum('bn,bnd->bd', self._weigh(local, mask), local)
         return l2norm(x) if self.norm else x

@@ -32,7 +32,7 @@ def check_tokens(
         raise ArgumentError('batch.tokens', 'word ids, which are whole numbers', tokens)
     mask = tokens!=0 if batch.word_mask is None else batch.word_mask
     if torch.compiler.is_exporting(): return tokens,mask # What follows reads numbers
-    good = mask.any(1) & (mask[:,:-1] | ~mask[:,1:]).all(1)
+    good = mask.any(1) & (mask[:,:-1]>=mask[:,1:]).all(1)
     check_each(good, 'batch.word_mask', 'at least one token a row, the real ones first', 'others')
     if not tokens.numel(): return tokens,mask
     lo,hi = tokens.aminmax()

@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from jaxtyping import Bool,Float,Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import leaky_relu,pad,threshold
 
 from ..core import ArgumentError,check_shape,check_words,ImageStates,masked_softmax,TextStates
 from ..score.all_pairs import room_on
@@ -69,18 +69,22 @@ def reason_folded(
     return torch.cat(found).view(*shape, m)
 
 # %% ../../nbs/sgraf/10_fast.ipynb #67434193
+def _length(
+    x:Float[Tensor, "..."], # Vectors
+)->Float[Tensor, "..."]: # Their length, infinite for zero: what is divided by it becomes zero
+    return threshold(torch.linalg.vector_norm(x, dim=-1, keepdim=True), 0, torch.inf)
+
 def _unit_back(
-    grad:Float[Tensor, "..."], # Gradient at the vectors of length 1; overwritten
+    grad:Float[Tensor, "..."], # Gradient at the vectors of length 1
     unit:Float[Tensor, "..."], # The vectors of length 1
-    length:Float[Tensor, "..."], # Length of the vectors before, with the axis kept
+    length:Float[Tensor, "..."], # `_length` of the vectors before
     dim:int=-1, # Axis of the vectors
     along:Float[Tensor, "..."]|None=None, # How the length grows with each number, `unit` if None
 )->Float[Tensor, "..."]: # Gradient at the vectors before; zero where a vector was zero
     "Backward of `l2norm`, Eq. (2) on the right"
-    some = length>0
-    inner = (grad*unit).sum(dim, keepdim=True)/torch.where(some, length, 1)
+    inner = (grad*unit).sum(dim, keepdim=True)/length
     along = unit if along is None else along
-    return grad.div_(length+1e-8).addcmul_(along, inner, value=-1).mul_(some)
+    return (grad/(length+1e-8)).addcmul_(along, inner, value=-1)
 
 # %% ../../nbs/sgraf/10_fast.ipynb #a2a8de86
 def _row_blocks(
@@ -90,7 +94,7 @@ def _row_blocks(
 )->Iterator[slice]: # Which of `context`
     "A few items of `context` at a time"
     k = max(1, rows//max(1, len(query)*query.shape[1]))
-    for i in range(0, len(context), k): yield slice(i, i+k)
+    for i in range(0, max(1, len(context)), k): yield slice(i, i+k)
 
 def _look(
     v:Float[Tensor, "k n d"], # What is looked at
@@ -103,9 +107,9 @@ def _look(
     cosines = query.flatten(0, 1) @ v.flatten(0, 1).T
     cosines = cosines.view(*query.shape[:2], *v.shape[:2]).permute(2,0,1,3)
     c = leaky_relu(cosines, slope)
-    length = c.square().sum(2, keepdim=True).sqrt()
-    hidden = torch.zeros_like(real, dtype=c.dtype).masked_fill(~real, -torch.inf)
-    logits = torch.addcdiv(hidden[:,None,None], c, length+1e-8, value=smooth)
+    length = threshold(c.square().sum(2, keepdim=True).sqrt(), 0, torch.inf)
+    hidden = real.log()[:,None,None] # 0 where real, else minus infinity
+    logits = torch.addcdiv(hidden, c, length+1e-8, value=smooth)
     return c,length,logits.softmax(-1).flatten(1, 2)
 
 # %% ../../nbs/sgraf/10_fast.ipynb #74349cbc
@@ -114,20 +118,21 @@ def _differ(
     v:Float[Tensor, "k n d"], # What is looked at
     query:Float[Tensor, "q d"], # What looks
     norm:bool, # Scale what was gathered to length 1?
-)->tuple[Tensor,Tensor|None]: # $x-t$ (k q d), and the length of what was gathered (k q 1)
-    "SGRAF Eq. (4), less the query"
+)->tuple[Tensor,Tensor|None]: # $t-x$ (k q d), and the length of what was gathered (k q 1)
+    "The query, less SGRAF Eq. (4)"
     seen = torch.bmm(a, v)
-    if not norm: return seen.sub_(query),None
-    size = torch.linalg.vector_norm(seen, dim=-1, keepdim=True)
-    return torch.addcmul(-query, seen, 1/(size+1e-8), out=seen),size
+    if not norm: return torch.sub(query, seen, out=seen),None
+    size = _length(seen)
+    scale = (size+1e-8).reciprocal()
+    return torch.addcmul(query, seen, scale, value=-1, out=seen),size
 
 # %% ../../nbs/sgraf/10_fast.ipynb #37bb7c05
 def _differ_back(
-    grad:Float[Tensor, "k q m"], # Gradient at the similarity vectors before their scaling
+    grad:Float[Tensor, "k t w m"], # Gradient at the similarity vectors before their scaling
     v:Float[Tensor, "k n d"], # What is looked at
     real:Bool[Tensor, "k n"], # Which of it is real
     query:Float[Tensor, "t w d"], # What looks
-    twice:Float[Tensor, "m d"], # $2W_l$, of the type that wide rows have
+    twice:Float[Tensor, "m d"], # $-2W_l$, of the type that wide rows have
     smooth:float, # Sharpness λ of the attention
     slope:float, # Of negative cosines
     norm:bool, # Is what was gathered scaled to length 1?
@@ -136,7 +141,7 @@ def _differ_back(
     c,length,a = _look(v, real, query, smooth, slope)
     q,wide = query.flatten(0, 1),v.to(twice.dtype)
     e,size = _differ(a.to(wide.dtype), wide, q.to(wide.dtype), norm)
-    g = grad.flatten(0, 1)
+    g = grad.flatten(0, 2)
     d = (g @ twice).view_as(e).mul_(e)
     dw = g.T @ e.square_().flatten(0, 1)
     dx,x = torch.bmm(d, wide.mT).to(v.dtype),a
@@ -146,14 +151,16 @@ def _differ_back(
     dv = torch.bmm(x.to(d.dtype).mT, d).to(v.dtype)
     dq = -d.sum(0, dtype=v.dtype)
     if norm:
-        pull = (dx*x).sum(-1, keepdim=True)*(1+1e-8/size.where(size>0, 1))
+        pull = (dx*x).sum(-1, keepdim=True)
+        pull = pull.addcdiv(pull, size, value=1e-8)
         dv = torch.baddbmm(dv, (pull*x).mT @ x, v, alpha=-1)
-        _unit_back(dx, x, size, along=x @ (v @ v.mT))
-    dc = (smooth*a*(dx-(a*dx).sum(-1, keepdim=True))).view_as(c)
+        dx = _unit_back(dx, x, size, along=x @ (v @ v.mT))
+    dc = torch.ops.aten._softmax_backward_data(dx, a, -1, a.dtype).view_as(c)
     dc = _unit_back(dc, c/(length+1e-8), length, 2)
-    dc = dc.where(c>0, slope*dc).permute(1,2,0,3).reshape(len(q), -1)
-    dv = torch.addmm(dv.flatten(0, 1), dc.T, q).view_as(v)
-    return dv,torch.addmm(dq, dc, v.flatten(0, 1)),dw
+    dc = torch.ops.aten.leaky_relu_backward(dc, c, slope, False)
+    dc = dc.permute(1,2,0,3).reshape(len(q), -1)
+    dv = torch.addmm(dv.flatten(0, 1), dc.T, q, alpha=smooth).view_as(v)
+    return dv,torch.addmm(dq, dc, v.flatten(0, 1), alpha=smooth),dw
 
 # %% ../../nbs/sgraf/10_fast.ipynb #b9a775e5
 class _CompareAttended(torch.autograd.Function):
@@ -168,7 +175,8 @@ class _CompareAttended(torch.autograd.Function):
             e = _differ(a.to(dtype), context[i].to(dtype), q, how[2])[0].square_()
             torch.addmm(b, e.flatten(0, 1), w.T, out=out[i].view(-1, len(w)))
             torch.linalg.vector_norm(out[i], dim=-1, keepdim=True, out=length[i])
-            out[i] /= length[i]+1e-8
+            out[i].div_(length[i]+1e-8)
+        threshold(length, 0, torch.inf, inplace=True)
         ctx.save_for_backward(context, query, real, weight, out, length)
         ctx.how,ctx.rows = how,rows
         return out.unflatten(1, query.shape[:2])
@@ -177,15 +185,17 @@ class _CompareAttended(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         context,query,real,weight,out,length = ctx.saved_tensors
-        twice,grad = 2*weight.to(out.dtype),grad.flatten(1, 2)
-        into = context,query.flatten(0, 1),weight,weight[:,0]
-        dv,dq,dw,db = (torch.zeros_like(x) for x in into)
+        twice,each,total = -2*weight.to(out.dtype),[],None
+        out,length = (x.unflatten(1, query.shape[:2]) for x in (out, length))
         with torch.autocast(grad.device.type, enabled=False):
             for i in _row_blocks(context, query, ctx.rows):
-                g = _unit_back(grad[i].clone(), out[i], length[i])
-                dv[i],*more = _differ_back(g, context[i], real[i], query, twice, *ctx.how)
-                for total,part in zip((dq,dw,db), (*more,g.sum((0,1)))): total += part
-        return dv,dq.view_as(query),None,dw,db,None,None,None
+                g = _unit_back(grad[i], out[i], length[i])
+                dv,dq,dw = _differ_back(g, context[i], real[i], query, twice, *ctx.how)
+                part = dq,dw.to(weight.dtype),g.sum((0,1,2)).to(weight.dtype)
+                total = part if total is None else [a.add_(b) for a,b in zip(total, part)]
+                each.append(dv)
+        dv,(dq,*more) = each[0] if len(each)==1 else torch.cat(each),total
+        return dv,dq.view_as(query),None,*more,None,None,None
 
 # %% ../../nbs/sgraf/10_fast.ipynb #f90f57fd
 def compare_attended(
@@ -268,7 +278,7 @@ def nodes(self:FastSGRAF,
         globs = images.glob[:,None],texts.glob[:,None]
         whole = compare(*globs, *one, self.compare_global.fc, norm=False)
     else: whole = self.compare_global(images.glob[:,None], texts.glob)[:,:,None]
-    return torch.cat([whole, s], 2),torch.cat([m.new_ones(*m.shape[:2], 1), m], 2)
+    return torch.cat([whole, s], 2),pad(m, (1,0), value=True)
 
 @patch
 def gather(self:FastSGRAF,
@@ -299,11 +309,12 @@ def pair_bytes(self:FastSGRAF,
 @patch
 def groups(self:FastSGRAF,
     texts:TextStates, # Captions in any order
-)->tuple[Int[Tensor, "t"],list[TextStates]]: # As `SGRAFScorer.groups`
+)->tuple[Int[Tensor, "t"]|None,list[TextStates]]: # As `SGRAFScorer.groups`
     "What is scored together"
     padded = texts.mask.device.type!='cpu' if self.padded is None else self.padded
     if not padded: return self.scorer.groups(texts)
     check_words(texts)
+    if self.couples is None: return None,[texts]
     order = texts.mask.sum(1).argsort(descending=True, stable=True)
     return order,[texts[order]]
 

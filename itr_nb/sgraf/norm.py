@@ -12,6 +12,7 @@ import torch
 from fastcore.basics import patch
 from jaxtyping import Bool,Float
 from torch import nn,Tensor
+from torch.autograd.function import once_differentiable
 
 from ..core import ArgumentError,check_that
 
@@ -26,6 +27,7 @@ class NodeNorm(nn.BatchNorm1d):
         if by not in axes: raise ArgumentError('norm', "'caption' or 'pairs'", by)
         self.axes = axes[by]
 
+    @torch.no_grad()
     def statistics(self,
         x:Float[Tensor, "a t n"], # One number a node
         mask:Bool[Tensor, "a t n"], # True where a node is real
@@ -37,8 +39,10 @@ class NodeNorm(nn.BatchNorm1d):
             return ArgumentError('nodes', need, int(count.min()))
         check_that(count.min()>=2, error)
         count = count.clamp(min=2) # On a device that was read later: stay finite till then
-        mean = torch.where(mask, x, 0).sum(self.axes, keepdim=True)/count
-        var = torch.where(mask, (x-mean)**2, 0).sum(self.axes, keepdim=True)/count
+        hidden = ~mask
+        mean = x.masked_fill(hidden, 0).sum(self.axes, keepdim=True)/count
+        off = (x-mean).masked_fill_(hidden, 0)
+        var = off.square_().sum(self.axes, keepdim=True)/count
         return mean,var,count
 
     @torch.no_grad()
@@ -49,13 +53,37 @@ class NodeNorm(nn.BatchNorm1d):
     ):
         "Running statistics as if each caption had updated them in turn, in closed form"
         t,old = mean.numel(),1-self.momentum
-        ago = torch.arange(t-1, -1, -1, device=mean.device, dtype=self.running_mean.dtype)
-        share = self.momentum*old**ago
-        for running,new in ((self.running_mean, mean), (self.running_var, var*count/(count-1))):
-            running.copy_(old**t*running+(share*new.flatten()).sum())
+        like = dict(device=mean.device, dtype=self.running_mean.dtype)
+        share = torch.logspace(t-1, 0, t, old, **like)
+        unbiased = torch.addcdiv(var, var, count-1) # Times N over N-1
+        for running,new in ((self.running_mean, mean), (self.running_var, unbiased)):
+            new = new.view(1, t).to(running.dtype)
+            running.addmv_(new, share, beta=old**t, alpha=self.momentum)
         self.num_batches_tracked += t
 
 # %% ../../nbs/sgraf/08_node_norm.ipynb #95f45e5a
+class _Normed(torch.autograd.Function):
+    "Batch norm by the batch, and its gradient in few steps, as each is a launch on a GPU"
+    @staticmethod
+    def forward(ctx, x, mask, weight, bias, norm):
+        mean,var,count = norm.statistics(x, mask)
+        norm.update(mean, var, count)
+        hidden,rate = ~mask,(var+norm.eps).rsqrt()
+        unit = ((x-mean)*rate).masked_fill_(hidden, 0)
+        ctx.save_for_backward(unit, hidden, rate, weight, count)
+        ctx.axes = norm.axes
+        return torch.addcmul(bias, unit, weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        unit,hidden,rate,weight,count = ctx.saved_tensors
+        grad = grad.masked_fill(hidden, 0)
+        level,pull = (g.sum(ctx.axes, keepdim=True) for g in (grad, grad*unit))
+        dx = grad.addcdiv(torch.addcmul(level, unit, pull), count, value=-1)
+        dx = dx.mul_(rate*weight).masked_fill_(hidden, 0)
+        return dx,None,pull.sum((0,1)),level.sum((0,1)),None
+
 @patch
 def forward(self:NodeNorm,
     x:Float[Tensor, "a t n"], # One number a node
@@ -63,8 +91,5 @@ def forward(self:NodeNorm,
 )->Float[Tensor, "a t n"]: # Mean 0 and variance 1 over the real nodes, then scaled and shifted
     "By the batch while training, else by the running statistics; raises what `statistics` raises"
     x = x.to(torch.promote_types(x.dtype, torch.float32))
-    if not self.training: mean,var = self.running_mean,self.running_var
-    else:
-        mean,var,count = self.statistics(x, mask)
-        self.update(mean, var, count)
-    return (x-mean)/(var+self.eps).sqrt()*self.weight+self.bias
+    if self.training: return _Normed.apply(x, mask, self.weight, self.bias, self)
+    return (x-self.running_mean)/(self.running_var+self.eps).sqrt()*self.weight+self.bias

@@ -45,7 +45,7 @@ class SAF(nn.Module):
         "Weights $\\beta$, Eq. (9); updates the running statistics while training"
         mask = logits.new_ones((), dtype=torch.bool) if mask is None else mask
         mask = mask.expand(logits.shape)
-        s = torch.where(mask, self.bn(logits, mask).sigmoid(), 0)
+        s = self.bn(logits, mask).sigmoid().masked_fill(~mask, 0)
         return s/(s.sum(-1, keepdim=True)+self.eps)
 
     def gather(self,

@@ -148,6 +148,7 @@ def _filtered(
     masks:list[Tensor], # (a t n) of each group
 )->list[Tensor]: # (a t m) of each group
     "SAF of captions in groups, Eq. (9)"
+    if len(nodes)==1: return [saf(nodes[0], masks[0])]
     n = max(s.shape[2] for s in nodes)
     def wide(x): return pad(x, (0,n-x.shape[2]))
     logits = torch.cat([wide(saf.logits(s)) for s in nodes], 1)
@@ -192,7 +193,7 @@ def read(self:SGRAFScorer,
 @patch
 def groups(self:SGRAFScorer,
     texts:TextStates, # Captions in any order
-)->tuple[Int[Tensor, "t"],list[TextStates]]: # Their order, and in this order the groups
+)->tuple[Int[Tensor, "t"]|None,list[TextStates]]: # Their order if it is another, and the groups
     "Captions that are scored together: those of one length"
     return _equal_lengths(texts)
 
@@ -212,7 +213,9 @@ def forward(self:SGRAFScorer,
     if not len(images) or not len(texts): return images.glob.new_zeros(len(images), len(texts))
     order,groups = self.groups(texts)
     nodes,masks = zip(*(self.nodes(images, g) for g in groups))
-    return self.read(torch.cat(self.gather(nodes, masks), 1))[:,order.argsort()]
+    found = self.gather(nodes, masks)
+    sims = self.read(found[0] if len(found)==1 else torch.cat(found, 1))
+    return sims if order is None else sims[:,order.argsort()]
 
 @patch
 def _padded(self:SGRAFScorer, images:ImageStates, texts:TextStates)->Float[Tensor, "a t"]:

@@ -16,14 +16,15 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator,DistributedDataParallelKwargs,PartialState
 from accelerate.utils import broadcast_object_list,gather_object
-from fastcore.basics import patch
+from fastcore.basics import chunked,patch
 from torch import nn,Tensor
 from torch.nn.parameter import UninitializedParameter
 
 from ..core import ArgumentError,Batch,checks_together,Loss,seed_everything
 from ..registry import nearest
 from ..score.kernels import say_bf16
-from .processes import casting,device_of,joined,scaling,share,this_process
+from .processes import all_places,casting,device_of,joined,say_ended
+from .processes import scaling,share,this_process
 from .state import newest_checkpoint,pack_state,read_checkpoint
 from .state import rng_state,set_rng_state,unpack_state,write_checkpoint
 
@@ -163,7 +164,8 @@ class Learner:
         self.model,self.data,self.loss = model,data,loss
         self.callbacks,self.validate,self.own_step = list(callbacks),validate,train_step
         self.seed,self.mixed_precision,self.accumulate = seed,mixed_precision,accumulate
-        self.clip,self.joins = clip,self.world>1 and gather_negatives and train_step is None
+        self.clip,self.gathers = clip,gather_negatives and train_step is None
+        self.joins = self.world>1 and self.gathers
         for part in (model, loss): part.to(self.device)
         _give_widths(loss, model, lambda: data.train_loader(0), self.device, seed)
         self.optimizer = _make_optimizer(optimizer, param_groups([model, loss], weight_decay), lr)
@@ -200,6 +202,7 @@ def prepare(self:Learner):
     self.accelerator = Accelerator(
         mixed_precision='no', device_placement=self.device==device_of(),
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+    self.places = all_places()
     self.scaler = scaling(self.device, self.mixed_precision, self.scaler)
     if self.own_step: self.plain_step = _OwnStep(self.model, self.loss, self.own_step)
     else: self.plain_step = TrainStep(self.model, self.loss, self.joins)
@@ -288,16 +291,6 @@ def one_step(self:Learner, batches:Sequence[Batch]): # The batches of one optimi
     self.run('after_step')
 
 # %% ../../nbs/road/13_learner.ipynb #4404968a
-def _grouped(xs:Iterable, n:int)->Iterable[list]:
-    "Lists of `n`; the last may be shorter"
-    group = []
-    for x in xs:
-        group.append(x)
-        if len(group)==n:
-            yield group
-            group = []
-    if group: yield group
-
 @patch
 def one_epoch(self:Learner):
     "The batches of the epoch that are not yet in the weights, then validation"
@@ -308,7 +301,7 @@ def one_epoch(self:Learner):
         loader = self.data.train_loader(self.epoch)
         batches = iter(share(loader, self.done, self.rank, self.world))
     self.restore()
-    for group in _grouped(batches, self.accumulate): self.one_step(group)
+    for group in chunked(batches, self.accumulate): self.one_step(group)
     total = self.data.steps_per_epoch
     if self.done!=total:
         raise ArgumentError('data.train_loader', f'{total} batches, its steps_per_epoch', self.done)
@@ -349,6 +342,9 @@ def fit(self:Learner,
         self.run('before_fit')
         while self.epoch<epochs and not self.stop: self.one_epoch()
         self.run('after_fit')
+    except Exception as e:
+        say_ended(e, self.places)
+        raise
     finally:
         self.optimizer.zero_grad()
         self.model.eval()
@@ -376,15 +372,15 @@ def save(self:Learner, path:str|Path): # A .safetensors file, written whole or n
 
 @patch
 def load(self:Learner, path:str|Path): # A file that `save` wrote
-    """Continue from a training state
+    """Continue from a training state, of as many processes or, if they share negatives, others
 
     `ArgumentError` if it is of another model, loss or data; then nothing here has changed."""
     tensors,numbers = read_checkpoint(path)
     for name,got,want in (
         ('batches an epoch', numbers['batches'], self.data.steps_per_epoch),
-        ('processes', len(numbers['rng']), self.world),
-        ('precision', numbers.get('precision', self.mixed_precision), self.mixed_precision)):
-        if got!=want: raise ArgumentError(str(path), f'a run of {want} {name}, as here', got)
+        ('processes', self.gathers or len(numbers['rng']), self.gathers or self.world),
+        ('mixed_precision', numbers.get('precision', self.mixed_precision), self.mixed_precision)):
+        if got!=want: raise ArgumentError(str(path), f'{name} {want!r}, as here', got)
     parts = self.model,self.loss,self.optimizer,self.callbacks
     unpack_state(path, tensors, numbers, *parts)
     for k in ('epoch', 'step', 'done', 'sums', 'history', 'metrics', 'stop'):
@@ -393,8 +389,12 @@ def load(self:Learner, path:str|Path): # A file that `save` wrote
 
 @patch
 def restore(self:Learner):
-    "After a resume, put the random generators and the loss scale where they stood, once"
+    """After a resume, put the random generators and the loss scale where they stood, once
+
+    For another number of processes there is no such place, and generators are seeded by the step"""
     if self.resumed is None: return
-    set_rng_state(self.resumed['rng'][self.rank])
+    states = self.resumed['rng']
+    if len(states)==self.world: set_rng_state(states[self.rank])
+    else: seed_everything(self.seed+self.step*self.world+self.rank)
     if self.resumed['scaler'] and self.scaler: self.scaler.load_state_dict(self.resumed['scaler'])
     self.resumed = None

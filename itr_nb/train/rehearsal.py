@@ -128,11 +128,12 @@ def _wait(kind:str):
     "Enter a wait, and the line of the program that asks for it; a recurrent loop asks for none"
     if _now.recurrent: return
     frame = sys._getframe(1)
-    def passed(f): return f.f_code.co_name in _OWN or f.f_globals['__name__'].startswith('torch.')
+    def module(f): return f.f_globals.get('__name__', '')
+    def passed(f): return f.f_code.co_name in _OWN or module(f).startswith('torch.')
     while frame.f_back and passed(frame): frame = frame.f_back
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
     _now.counts.waits[kind] += 1
-    _now.counts.where[f"{frame.f_globals['__name__']}.{frame.f_code.co_name}: {line}"] += 1
+    _now.counts.where[f'{module(frame)}.{frame.f_code.co_name}: {line}'] += 1
 
 # %% ../../nbs/reference/53_rehearsal.ipynb #5300000c
 _FREE = ('_unsafe_view', 'empty', 'new_empty', 'lift_fresh', 'set_', 'resize_', '_local_scalar')

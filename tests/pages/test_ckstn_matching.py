@@ -194,6 +194,7 @@ def test_matching_edges():
     scorer = MatchingScorer()
     test_eq(scorer(images[:0], texts).shape, (0,4))
     test_eq(scorer(images, texts[:0]).shape, (3,0))
+    test_eq(scorer._at_once(images[:0], texts, texts.mask).shape, (0,4))
     full = scorer(images, texts)
     low = scorer(*(s.to(dtype=torch.bfloat16) for s in (images,texts)))
     test_eq(low.dtype, torch.float32)
@@ -222,3 +223,16 @@ def test_matching_padded():
         want = scorer(images, texts)
         test_close(scorer._padded(images, texts, counted), want, eps=1e-9)
         test_close(scorer._packed(images, texts, counted), want, eps=1e-9)
+
+def test_matching_at_once():
+    "Scores and gradients of the form for a GPU, in one piece and in many"
+    images,texts = some_pair(8)
+    arriving = (torch.arange(12.)-6).view(3, 4).double()
+    for kw in ({}, dict(padding='zero'), dict(skip=(1,1)), dict(budget=1)):
+        scorer = MatchingScorer(**kw)
+        counted = scorer.counted(texts.mask)
+        def form(name): return lambda i,t: getattr(scorer, name)(i, t, counted)
+        want,got = (
+            scores_and_grads(form(name), images, texts, arriving)
+            for name in ('_packed', '_at_once'))
+        for a,b in zip(got, want): test_close(a, b, eps=1e-12)

@@ -9,6 +9,7 @@ from fastcore.basics import patch
 from jaxtyping import Bool,Float,Int
 from torch import Tensor,nn
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import threshold
 from itr_nb.checks import (
     check_each,check_finite,check_shape,check_that,checks_together,
 )

@@ -5,6 +5,7 @@ from itr_nb.sgraf.norm import NodeNorm
 from fastcore.basics import patch
 from jaxtyping import Bool,Float
 from torch import nn,Tensor
+from torch.autograd.function import once_differentiable
 from itr_nb.core import ArgumentError,check_that
 import math
 from itr_nb.core import lengths_to_mask
@@ -37,6 +38,26 @@ def test_norm_against_torch():
         test_close(ours.state_dict()[k], v, eps=1e-12)
     want = theirs.eval()(x.reshape(-1,1,6)).reshape(x.shape)
     test_close(ours.eval()(x, mask.expand(x.shape)), want, eps=1e-9)
+
+def test_norm_gradient():
+    "Finite differences, which know no formula; what stands in padding has no say"
+    g = torch.Generator().manual_seed(0)
+    mask = lengths_to_mask(torch.tensor([3,2,4])).expand(2, 3, 4)
+    draw = lambda *shape: torch.randn(*shape, generator=g, dtype=torch.double)
+    leaves = [x.requires_grad_() for x in (draw(2, 3, 4), draw(1), draw(1))]
+    for by in ('caption','pairs'):
+        norm = NodeNorm(by).double()
+        def run(x, weight, bias):
+            weights = dict(weight=weight, bias=bias)
+            y = torch.func.functional_call(norm, weights, (x, mask))
+            return y.masked_fill(~mask, 0)
+        assert torch.autograd.gradcheck(run, leaves)
+    x = leaves[0].detach().requires_grad_()
+    y,arrives = norm(x, mask),draw(2, 3, 4)
+    got, = torch.autograd.grad(y, x, arrives, retain_graph=True)
+    want, = torch.autograd.grad(y, x, arrives.masked_fill(~mask, 0))
+    test_close(got, want, eps=1e-12)
+    test_eq(got[~mask].abs().sum().item(), 0)
 
 def test_norm_adds_in_single_precision():
     x = torch.randn(2000, 1, 8, generator=torch.Generator().manual_seed(1))+3

@@ -15,13 +15,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from accelerate import Accelerator,DistributedDataParallelKwargs,PartialState
 from accelerate.utils import broadcast_object_list,gather_object
-from fastcore.basics import patch
+from fastcore.basics import chunked,patch
 from torch import nn,Tensor
 from torch.nn.parameter import UninitializedParameter
 from itr_nb.core import ArgumentError,Batch,checks_together,Loss,seed_everything
 from itr_nb.registry import nearest
 from itr_nb.score.kernels import say_bf16
-from itr_nb.train.processes import casting,device_of,joined,scaling,share,this_process
+from itr_nb.train.processes import all_places,casting,device_of,joined,say_ended
+from itr_nb.train.processes import scaling,share,this_process
 from itr_nb.train.state import newest_checkpoint,pack_state,read_checkpoint
 from itr_nb.train.state import rng_state,set_rng_state,unpack_state,write_checkpoint
 import tempfile
@@ -400,6 +401,23 @@ def test_load_refuses():
         with expect_fail(ArgumentError, 'whole training state'): new().load(path)
         with expect_fail(FileNotFoundError, 'no such checkpoint'):
             new().load(Path(d)/'none.safetensors')
+
+def of_two_processes(path):
+    "The file of a run of one, as if there had been another process"
+    tensors,numbers = read_checkpoint(path)
+    write_checkpoint(path, tensors, numbers|dict(rng=2*numbers['rng']))
+
+def test_another_number_of_processes():
+    "Goes on where processes share their negatives; elsewhere it would be another loss"
+    with tempfile.TemporaryDirectory() as d:
+        path = Path(d)/'toy.safetensors'
+        whole,_ = toy_run(1)
+        whole.save(path)
+        of_two_processes(path)
+        new = lambda **kw: Learner(toy_model(), toy_data(), InfoNCE(.1), **kw)
+        test_eq(new().fit(2, resume=path).epoch, 2)
+        with expect_fail(ArgumentError, 'processes 1, as here, got 2'):
+            new(gather_negatives=False).load(path)
 
 class Short:
     steps_per_epoch = 5

@@ -5,14 +5,15 @@ import numpy as np
 from itr_nb.data.batches import RetrievalData
 from itr_nb.data.pairs import CaptionPairs
 from itr_nb.train.processes import share
-import gc,os
+import gc,os,socket,time
 from collections.abc import Callable,Iterable,Sequence
 from datetime import timedelta
+import psutil
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list,parse_flag_from_env
+from accelerate.utils import broadcast_object_list,gather_object,parse_flag_from_env
 from torch import Tensor
 from torch.utils.data import DataLoader
 from itr_nb.core import ArgumentError,Batch,ImageStates,States,TextStates
@@ -25,6 +26,7 @@ from itr_nb.core import l2norm,Loss,masked_mean
 from itr_nb.losses.infonce import InfoNCE
 from itr_nb.losses.triplet import TripletLoss
 from unittest import mock
+import subprocess,sys
 
 def toy_loader(n=10, batch_size=4, epoch=3):
     r,ids = np.random.default_rng(1),np.arange(n)
@@ -182,6 +184,24 @@ def test_processes_that_do_not_know_each_other():
     for said,more in (('no MASTER_ADDR', {}), ('1 on', dict(MASTER_ADDR='localhost'))):
         with mock.patch.dict(os.environ, WORLD_SIZE='2', **more):
             with expect_fail(ArgumentError, said): this_process()
+
+def test_who_has_ended():
+    "A process that ended, watched by its parent or not, is named; one that runs is not"
+    other = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)
+    mine, = all_places()
+    places = [mine, (mine[0], other.pid), ('elsewhere', 1)]
+    def notes(places):
+        error = RuntimeError()
+        say_ended(error, places, .2)
+        return getattr(error, '__notes__', [])
+    test_eq(notes(places), [])
+    other.kill()
+    said = [f'process 1 of 3 (pid {other.pid}) has ended']
+    test_eq(notes(places), said)
+    other.wait()
+    test_eq(notes(places), said)
+    other.stdin.close()
+    test_eq(notes([mine]), [])
 
 class Ring:
     def __init__(self): self.me = self
