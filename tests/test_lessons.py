@@ -191,15 +191,10 @@ def copied_runs(page):
         read,_ = reads_and_makes(code)
         if lost := sorted((read-seen)&drawn): yield f'solution {k}: reads {", ".join(lost)} of folded code'
 
-# Lessons whose shown code still leans on folded code
-leaning = {'start/02_your_own_photos.ipynb', *(f'road/{n}.ipynb' for n in (
-    '01_pairs_and_scores', '03_pixels_and_words', '04_triplet', '05_infonce', '06_training_loop'))}
-copied = [p for p in pages() if (p.is_lesson or p.chapter=='cusa') and p.name not in leaning]
+copied = [p for p in pages() if (p.is_lesson or p.chapter=='cusa')]
 
 @pytest.mark.parametrize('page', copied, ids=lambda p: p.name)
 def test_what_is_copied_runs_without_what_is_folded(page): assert not list(copied_runs(page)), page.name
-
-def test_what_leans_is_there(): assert leaning<={p.name for p in found if list(copied_runs(p))}
 
 @pytest.mark.parametrize('cells,said', [
     (('x = 1', '#| echo: false\ny = x', 'x = 2\nprint(x)'), ''),

@@ -10,7 +10,7 @@ __all__ = ['LEVELS', 'Finding', 'Checkup', 'of_texts', 'check_data', 'quick', 'c
 # %% ../../nbs/reference/88_doctor.ipynb #135e9815
 import hashlib,io,shutil,tempfile,time,warnings
 from collections import Counter
-from collections.abc import Iterator,Sequence
+from collections.abc import Callable,Iterator,Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict,dataclass,field
 from pathlib import Path
@@ -28,6 +28,7 @@ from ..data.listing import Listing,some
 from itr_nb.data.pairs import (
     CaptionPairs,fingerprint_of,readable,sample_of,source_of,Splits,to_rgb,
 )
+from ..data.splits import plain_words
 from ..files import kind_of_file,open_picture,plain_text
 from ..inputs import Inputs
 from ..recipe import Recipe
@@ -76,15 +77,23 @@ _LEFT_OUT = dict(
     lost='captions whose image is not there', bare='images without a caption',
     unreadable='images that cannot be read', empty='images with an empty caption')
 
-def _opened(spec:str, images, columns)->tuple[Splits,list[Finding]]:
+def _opened(spec:str, images, how:dict)->tuple[Splits,list[Finding]]:
     "The splits as far as they open, and why they do not"
-    try: return open_data(spec, images, columns=columns),[]
+    try: return open_data(spec, images, **how),[]
     except (ArgumentError, OSError) as e: refused = Finding('refused', 2, str(e))
-    try: splits = open_data(spec, images, columns=columns, skip_bad=1-1e-9)
+    try: splits = open_data(spec, images, skip_bad=1-1e-9, **how)
     except (ArgumentError, OSError): return {},[refused]
     faults = next((p.extra['skipped'] for p in splits.values() if 'skipped' in p.extra), {})
     found = [Finding(k, 2, f'{len(v)} {_LEFT_OUT[k]}', list(v)) for k,v in faults.items()]
     return splits,found or [refused]
+
+def _heard(open_it:Callable)->tuple[Splits,list[Finding]]:
+    "What opening gives, with its warnings as findings"
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter('always')
+        splits,found = open_it()
+    said = dict.fromkeys(str(w.message) for w in told if w.category is UserWarning)
+    return splits,found+[Finding('code page', 1, s) for s in said]
 
 def _folder_of(spec:str, images)->Path|None:
     "Where pictures lie, if data are a folder or a file"
@@ -181,10 +190,10 @@ def _equal(splits:Splits, digests:dict[tuple[str,int],str])->Iterator[Finding]:
 def _equal_captions(
     pairs:CaptionPairs, # One split
 )->list[str]: # Texts, each once
-    "Captions that several images of a split have, whatever their case"
+    "Captions that several images of a split have, as `plain_words` has them"
     of = {}
     for c,i in zip(pairs.captions, pairs.image_of.tolist()):
-        of.setdefault(' '.join(c.lower().split()), set()).add(i)
+        of.setdefault(plain_words(c), set()).add(i)
     return [c for c,ids in of.items() if len(ids)>1]
 
 def _of_captions(splits:Splits)->Iterator[Finding]:
@@ -296,12 +305,12 @@ def check_data(
     spec:str|Path, # As `open_data` takes it
     images:str|Path|None=None, # Folder of the images
     recipe:Recipe|None=None, # What shall be trained
-    columns:dict|None=None, # Names of the columns
     progress:bool=True, # Show bars
+    **how, # `columns` and `encoding`, as `open_data` takes them
 )->Checkup:
     "Look at a data set whole; nothing is written, and nothing that is wrong ends the search"
     spec = str(spec)
-    splits,found = _opened(spec, images, columns)
+    splits,found = _heard(lambda: _opened(spec, images, how))
     folder = _folder_of(spec, images)
     found += _of_folder(folder, bool(splits))
     if not splits: return Checkup(spec, found)

@@ -7,7 +7,7 @@ from itr_nb.run.doctor import check_data
 from itr_nb.workshop.shapes import write_shapes
 import hashlib,io,shutil,tempfile,time,warnings
 from collections import Counter
-from collections.abc import Iterator,Sequence
+from collections.abc import Callable,Iterator,Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict,dataclass,field
 import numpy as np
@@ -22,6 +22,7 @@ from itr_nb.data.listing import Listing,some
 from itr_nb.data.pairs import (
     CaptionPairs,fingerprint_of,readable,sample_of,source_of,Splits,to_rgb,
 )
+from itr_nb.data.splits import plain_words
 from itr_nb.files import kind_of_file,open_picture,plain_text
 from itr_nb.inputs import Inputs
 from itr_nb.recipe import Recipe
