@@ -189,7 +189,7 @@ def test_who_has_ended():
     "A process that ended, watched by its parent or not, is named; one that runs is not"
     other = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)
     mine, = all_places()
-    places = [mine, (mine[0], other.pid), ('elsewhere', 1)]
+    places = [mine, (mine[0], other.pid), ('elsewhere', other.pid)]
     def notes(places):
         error = RuntimeError()
         say_ended(error, places, .2)
