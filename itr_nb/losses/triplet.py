@@ -48,8 +48,10 @@ def hinge_costs(
     "Margin violation of every negative, IMC Eq. (1); raises what `negative_mask` raises"
     neg = negative_mask(sims, positive)
     sims = sims.to(torch.promote_types(sims.dtype, torch.float32))
-    least,others = margin-sims.diagonal(),sims.masked_fill(~neg, -torch.inf)
-    return relu(least[:,None]+others),relu(least[None,:]+others)
+    pos = sims.diagonal()
+    c_i = relu(margin-pos[:,None]+sims).masked_fill(~neg, 0)
+    c_t = relu(margin-pos[None,:]+sims).masked_fill(~neg, 0)
+    return c_i,c_t
 
 # %% ../../nbs/road/04_triplet.ipynb #98215d1b
 def triplet_loss(
@@ -61,7 +63,7 @@ def triplet_loss(
     "Sum of hinges, IMC Eq. (1), or maxima, SGRAF Eq. (10); raises what `negative_mask` raises"
     c_i,c_t = hinge_costs(sims, margin, positive)
     if hardest: c_i,c_t = c_i.amax(1),c_t.amax(0)
-    return (c_i+c_t).sum()
+    return c_i.sum()+c_t.sum()
 
 # %% ../../nbs/road/04_triplet.ipynb #dae9f38f
 @loss('triplet')
