@@ -10,7 +10,8 @@ from itr_nb.ckstn.knowledge import CKO,MemoryGate
 from itr_nb.ckstn.lightweight import LightweightTransformer
 from itr_nb.ckstn.matching import MatchingScorer
 from itr_nb.ckstn.style import SEE
-from itr_nb.core import ArgumentError,ImageStates,lengths_to_mask,masked_mean,TextStates
+from itr_nb.core import (
+    ArgumentError,ImageStates,l2norm,lengths_to_mask,masked_mean,TextStates)
 from itr_nb.losses.infonce import InfoNCE
 from itr_nb.show.board import leaderboard
 from jaxtyping import Float
@@ -27,6 +28,13 @@ def states(kind, local, mask=None):
     return kind(masked_mean(local, mask), local, mask)
 
 def lead(S): return (S[0,0]-S[0,1:].max()).item()
+
+def matching(images, texts):
+    "Eq. (R9), above: the cosine of every word with its best region, added up"
+    regions,words = l2norm(images.local),l2norm(texts.local)
+    cosines = torch.einsum('kid,ljd->klij', regions, words)
+    cosines = cosines.masked_fill(~images.mask[:,None,:,None], -torch.inf)
+    return (cosines.amax(2)*texts.mask).sum(-1)
 
 def recall(variant):
     rows = (r for r in result['run'] if r['data']=='scenes')
