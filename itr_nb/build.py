@@ -8,7 +8,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/build.html.md"""
 __all__ = ['build_model', 'prepare', 'model_for', 'build_learner', 'check_recipe', 'origins', 'plan']
 
 # %% ../nbs/reference/73_build.ipynb #04df4b25
-import inspect,tempfile
+import inspect,math,tempfile
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -165,6 +165,12 @@ def check_recipe(
         raise ArgumentError(f'recipe {recipe.name} [model]',
             'sizes that a tensor can have', str(e).split('\n')[0]) from e
     where = f'recipe {recipe.name} [train]'
+    if recipe.image.augment and 'vision' not in inspect.signature(recipe.factory).parameters:
+        raise ArgumentError(f'recipe {recipe.name} [image] augment', 'a model that takes pixels',
+            recipe.factory.__name__)
+    if recipe.train.lr_pretrained and model is not None and not model.came_trained():
+        raise ArgumentError(f'{where} lr_pretrained', 'a model of which a part came trained',
+            recipe.factory.__name__)
     terms = [make_term(recipe.name, name, kw, model) for name,kw in recipe.loss.items()]
     if not terms:
         if model is not None and any(p.requires_grad for p in model.parameters()):
@@ -243,6 +249,7 @@ def plan(
     sizes = [sum(p.numel() for p in model.parameters() if p.requires_grad or k) for k in (1,0)]
     regions = batch.regions.shape[1] if 'regions' in batch.tensors() else 50
     words = max(len(c.split()) for c in train.captions[:1000])+2
-    size,steps = min(t.batch_size, len(train)),len(cuts(len(train), t.batch_size))
+    size = min(t.batch_size, len(train))
+    steps = math.ceil(len(cuts(len(train), t.batch_size))/t.accumulate)
     return _Plan({s:dict(images=len(p.images), captions=len(p)) for s,p in splits.items()}, facts,
         *sizes, steps, t.epochs, _step_bytes(model, sizes[1], size, regions, words))

@@ -3,7 +3,7 @@ from itr_nb.build import *
 from itr_nb.build import _build_callbacks,_build_loss
 from itr_nb.build import _build_loss,build_model
 from itr_nb.recipe import load_recipe
-import inspect,tempfile
+import inspect,math,tempfile
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -282,6 +282,8 @@ def unbuildable():
             'dual-scenes', {'train.schedule':'step'}, '[train] drop_every'),
         ('imc-emoji', {'loss.imc.measure':'l3'}, '[loss.imc] measure'), (
             'dual-emoji', {'train.hinge_warmup':1}, '[train] hinge_warmup'),
+        ('dual-emoji', {'image.augment':True}, '[image] augment'),
+        ('dual-emoji', {'train.lr_pretrained':1e-5}, '[train] lr_pretrained'),
         ('imc-emoji', {'text.vectors':'nowhere.txt'}, '[text] vectors'), (
             'dual-emoji', {'image.encoder':'./nowhere'}, '[image] encoder'),
         ('cusa-dual-scenes', {'teacher.image':'nowhere.npy'}, '[teacher]'),
@@ -312,6 +314,9 @@ def test_plan():
     dim = r.model['dim']
     r.train.batch_size = 1
     test_eq(plan(r, dict(train=pairs)).steps, 3)
+    r.train.accumulate = 2
+    test_eq(plan(r, dict(train=pairs)).steps, 2)
+    r.train.accumulate = 1
     pairs.extra['caption_twins'] = np.array([0,0,-1])
     r.train.twins = True
     test_eq(plan(r, dict(train=pairs)).steps, 3)
