@@ -73,6 +73,7 @@ def check_finite(
     name:str, # What to call it in the error
 )->Tensor: # `x`, unchanged
     "Refuse NaN and infinity, `ArgumentError` says how many there are and where the first one is"
+    if not x.is_floating_point(): return x # Whole numbers and truth values are finite
     good = x-x==0 # NaN for what is not finite
     def error():
         first = tuple((~good).nonzero()[0].tolist())

@@ -18,6 +18,8 @@ def test_checks_where_they_stand():
     with checks_together(), expect_fail(ArgumentError, 'x: expected'):
         check_finite(torch.tensor([torch.nan]), 'x')
     check_finite(torch.zeros(0), 'x')
+    for kind in (torch.bool, torch.uint8, torch.long, torch.half):
+        test_eq(check_finite(torch.ones(2, dtype=kind), 'x').sum().item(), 2)
     check_each(torch.zeros(0, dtype=torch.bool), 'x', 'something')
 
 def test_checks_of_a_device():
