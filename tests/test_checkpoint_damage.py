@@ -46,7 +46,7 @@ def test_of_another_model(run):
     assert {f:f.read_bytes() for f in (run/'state').iterdir()}==files
 
 def test_of_other_data(run):
-    assert_refused(learner(run, n=60), run, '10 batches an epoch', 'got 8')
+    assert_refused(learner(run, n=60), run, 'batches an epoch 10, as here', 'got 8')
 
 def test_of_another_loss(run):
     l = learner(run)
