@@ -191,7 +191,7 @@ def copied_runs(page):
         read,_ = reads_and_makes(code)
         if lost := sorted((read-seen)&drawn): yield f'solution {k}: reads {", ".join(lost)} of folded code'
 
-copied = [p for p in pages() if (p.is_lesson or p.chapter=='cusa')]
+copied = [p for p in pages() if p.is_lesson or p.chapter=='cusa']
 
 @pytest.mark.parametrize('page', copied, ids=lambda p: p.name)
 def test_what_is_copied_runs_without_what_is_folded(page): assert not list(copied_runs(page)), page.name

@@ -29,6 +29,7 @@ from itr_nb.data.pairs import (
     CaptionPairs,fingerprint_of,readable,sample_of,source_of,Splits,to_rgb,
 )
 from ..data.splits import plain_words
+from ..data.tables import CodePageWarning
 from ..files import kind_of_file,open_picture,plain_text
 from ..inputs import Inputs
 from ..recipe import Recipe
@@ -88,11 +89,14 @@ def _opened(spec:str, images, how:dict)->tuple[Splits,list[Finding]]:
     return splits,found or [refused]
 
 def _heard(open_it:Callable)->tuple[Splits,list[Finding]]:
-    "What opening gives, with its warnings as findings"
+    "What opening gives, with a code page that was guessed as a finding; other warnings go on"
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter('always')
         splits,found = open_it()
-    said = dict.fromkeys(str(w.message) for w in told if w.category is UserWarning)
+    for w in told:
+        if w.category is not CodePageWarning:
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+    said = dict.fromkeys(str(w.message) for w in told if w.category is CodePageWarning)
     return splits,found+[Finding('code page', 1, s) for s in said]
 
 def _folder_of(spec:str, images)->Path|None:
