@@ -10,24 +10,28 @@ from itr_nb.imc.constraint import intra_modal,MEASURES
 from itr_nb.losses.infonce import info_nce,InfoNCE
 from itr_nb.losses.triplet import triplet_loss,TripletLoss
 
+# The released programs computed in float32, so that our float64 meets their rounding; two processors' float32 differ by more
+limits = {torch.float64:1e-5, torch.float32:1e-4}
+
 def same(name, got, want):
-    "Equal to 1e-6; `pytest -rP` shows the differences"
+    "Equal within the limit of what was computed; `pytest -rP` shows the differences"
+    limit = limits[got.dtype]
     got,want = float(got.detach()),float(want)
     print(f'{name}: {got:.7g}, released {want:.7g}, difference {abs(got-want):.1e}')
-    assert got==pytest.approx(want, rel=1e-6, abs=1e-6), name
+    assert got==pytest.approx(want, rel=limit, abs=0), name
 
 def golden(name): return np.load(shared(f'golden/{name}'), allow_pickle=False)
 
 def scores(x, y, dtype): return torch.tensor(x, dtype=dtype)@torch.tensor(y, dtype=dtype).T
 
-@pytest.mark.parametrize('dtype', (torch.float32,torch.float64))
+@pytest.mark.parametrize('dtype', limits)
 def test_imc_triplet(dtype):
     g = golden('imc.npz')
     sims = scores(g['images'], g['texts'], dtype)
     same('loss_sh', triplet_loss(sims, .2, hardest=False), g['loss_sh'])
     same('loss_mh', triplet_loss(sims, .2, hardest=True), g['loss_mh'])
 
-@pytest.mark.parametrize('dtype', (torch.float32,torch.float64))
+@pytest.mark.parametrize('dtype', limits)
 @pytest.mark.parametrize('measure', MEASURES)
 def test_imc_constraint(measure, dtype):
     g = golden('imc.npz')
@@ -39,7 +43,7 @@ def test_imc_constraint(measure, dtype):
         loss.backward()
         worst = (x.grad-torch.tensor(g[f'imc_image_grad_{measure}'])).abs().max().item()
         print(f'{side} {measure} gradient: largest difference {worst:.1e}')
-        assert worst<1e-6
+        assert worst<limits[dtype]
 
 @pytest.mark.parametrize('kind', ('sgr','saf'))
 def test_sgraf_triplet(kind):
@@ -51,7 +55,7 @@ def test_sgraf_triplet(kind):
     batch = Batch(image_id=torch.zeros(6, dtype=torch.long))
     same('strict_paper', TripletLoss(strict_paper=True)(sims, batch=batch)['triplet'], g['loss_hardest'])
 
-@pytest.mark.parametrize('dtype', (torch.float32,torch.float64))
+@pytest.mark.parametrize('dtype', limits)
 def test_cusa_infonce(dtype):
     "The golden values add both directions without halving; their 'mean' runs over columns too, their 'sum' is ours"
     g = golden('cusa.npz')
@@ -62,7 +66,7 @@ def test_cusa_infonce(dtype):
         loss = InfoNCE(.05, reduction=reduction)(sims, batch=Batch(image_id=ids))['infonce']
         same(f'{theirs}_module', 2*loss, g[f'{theirs}_multipositive'])
 
-@pytest.mark.parametrize('dtype', (torch.float32,torch.float64))
+@pytest.mark.parametrize('dtype', limits)
 def test_cusa_soft_labels(dtype):
     "Student 0.45, teacher 1: rows of each modality's teacher, divergence from teacher to student"
     g = golden('cusa.npz')

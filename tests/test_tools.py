@@ -276,3 +276,37 @@ def test_a_group_of_tests_shares_one_process(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert '4 passed' in done.stdout, done.stdout
     assert len({p.read_text() for p in tmp_path.glob('*.pid')})==1
+
+of_torch = set('rand randn randint randperm normal bernoulli multinomial rand_like randn_like randint_like'.split())
+in_place = set('normal_ uniform_ bernoulli_ random_ exponential_'.split())
+shared_generator = { # These draw from the generators that everybody shares, and why
+    'test_core.py: test_seed_everything':'is about them',
+    'test_core.py: draw':'as above',
+    'test_train_state.py: draws':'is about them',
+    'test_data_batches.py: noisy':"somebody's transform, which a worker's seed has to reach",
+    'test_encode_processors.py: drawn':"somebody's transform, as above",
+    'test_cusa_04_clip_and_fusion.py: hard_negative':'the step of training that the lesson shows',
+    'test_train_learner.py: noisy':'a step that draws, so that a run that goes on has to restore them',
+    'train_toy.py: validate':'as above',
+    'train_toy.py: encode':'as above',
+}
+
+def unseeded(code):
+    "Functions of a file that draw numbers from no generator of their own and seed none"
+    for f in ast.walk(ast.parse(code)):
+        if not isinstance(f, ast.FunctionDef): continue
+        calls = [n for n in ast.walk(f) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+        names = [ast.unparse(n.func) for n in calls]
+        if 'torch.manual_seed' in names: continue
+        given = [{k.arg for k in n.keywords}&{'generator',None} for n in calls]
+        torchs = [n.startswith('torch.') and n[6:] in of_torch or n.rpartition('.')[2] in in_place for n in names]
+        others = [n in {f'np.random.{d}' for d in of_torch|{'uniform','choice'}}|{'random.random','random.choice','random.shuffle'} for n in names]
+        if any(t and not g or o for t,g,o in zip(torchs, given, others)): yield f.name
+
+def test_tests_draw_from_generators_of_their_own():
+    planted = {'torch.randn(3)':True, 'x.uniform_(0, 1)':True, 'np.random.rand()':True, 'torch.randn(3, generator=g)':False,
+        'torch.rand(3, **draw)':False, 'rng.normal(size=3)':False, 'torch.manual_seed(0); torch.rand(3)':False}
+    assert {k:bool([*unseeded(f'def f(): {k}')]) for k in planted}==planted
+    files = [*(root/'tests').glob('*.py'), *(root/'tests'/'pages').glob('*.py')]
+    found = {f'{p.name}: {name}' for p in files for name in unseeded(p.read_text(encoding='utf-8'))}
+    assert found==set(shared_generator)
