@@ -15,11 +15,14 @@ from itr_nb.losses.infonce import InfoNCE
 from itr_nb.show.board import leaderboard
 import math
 from fastcore.test import *
+from itr_nb.ckstn.knowledge import CKA
+
+def real(parts): return torch.ones(parts.shape[:2], dtype=torch.bool)
 
 def scores(pictures, caption):
     "Of both pictures with the caption, Eq. (R9)"
-    images = ImageStates(pictures.mean(1), pictures, real)
-    texts = TextStates(caption.mean(1), caption, real[:1])
+    images = ImageStates(pictures.mean(1), pictures, real(pictures))
+    texts = TextStates(caption.mean(1), caption, real(caption))
     return MatchingScorer()(images, texts)[:,0]
 
 def lead(s): return round((s[0]-s[1]).item(), 2)
@@ -39,7 +42,7 @@ def told(parts, cko=None):
     if cka.gate:
         cka.gate.fc.weight.zero_()
         cka.gate.fc.bias.zero_()
-    return cka(parts, real[:len(parts)], cko)
+    return cka(parts, real(parts), cko)
 
 def cosines(x): return x/x.norm(dim=-1, keepdim=True)
 
@@ -56,12 +59,17 @@ def told_ref(parts, units):
     return [[x+y for x,y in zip(part, s)] for part in parts]
 
 def test_the_beach_by_hand():
-    held = [[0,2,0,2], [0,0,2,0]]
-    for knowledge,rows,want in ((shared,held,.23), (None,[],0.)):
-        seen,said = told(pictures, knowledge)[1],told(caption, knowledge)[1]
+    a,b,c,d = torch.eye(4)
+    pictures,caption = torch.stack([a, b, a, c]).view(2, 2, 4),torch.stack([a, d])[None]
+    held = [[0,2.,0,2], [0,0,2,0]]
+    cko = CKO(4, 2, update='none').requires_grad_(False)
+    cko.units.copy_(torch.tensor(held))
+    for knowledge,rows,want in ((cko,held,.23), (None,[],0.)):
+        (m,seen),said = told(pictures, knowledge),told(caption, knowledge)[1]
         theirs = [told_ref(p, rows) for p in pictures.tolist()]
         asked = told_ref(caption[0].tolist(), rows)
         test_close(seen, torch.tensor(theirs), eps=1e-5)
         score = [sum(max(cosine_ref(r, w) for r in p) for w in asked) for p in theirs]
         test_close(scores(seen, said), torch.tensor(score), eps=1e-5)
         test_eq(lead(scores(seen, said)), want)
+        if rows: test_close(m[0], torch.tensor([.25,.872,.378,.622]), eps=1e-3)
