@@ -46,14 +46,15 @@ def told(parts, cko=None):
 
 def cosines(x): return x/x.norm(dim=-1, keepdim=True)
 
-def cosine_ref(a, b):
-    return sum(x*y for x,y in zip(a, b))/math.sqrt(sum(x*x for x in a)*sum(y*y for y in b))
+def dot_ref(a, b): return sum(x*y for x,y in zip(a, b))
+
+def cosine_ref(a, b): return dot_ref(a, b)/math.sqrt(dot_ref(a, a)*dot_ref(b, b))
 
 def told_ref(parts, units):
     "Parts of one item, told of its gated style: gate one half, map the identity"
     s = [sum(x)/len(parts) for x in zip(*parts)]
     if units:
-        e = [math.exp(sum(x*y for x,y in zip(s, u))/math.sqrt(len(s))) for u in units]
+        e = [math.exp(dot_ref(s, u)/math.sqrt(len(s))) for u in units]
         c = [sum(w*u[i] for w,u in zip(e, units))/sum(e) for i in range(len(s))]
         s = [(x+y)/2 for x,y in zip(s, c)]
     return [[x+y for x,y in zip(part, s)] for part in parts]
