@@ -1,4 +1,4 @@
-"""Parts are told of the whole, every word looks for its best region, and a sum over words lets long captions lead
+"""Every word looks for its best region, and a sum over words lets long captions lead
 
 Docs: https://itr-nb.github.io/itr_nb/ckstn/matching.html.md"""
 

@@ -4,16 +4,9 @@ import tomllib
 from importlib.resources import files
 from statistics import mean,stdev
 import torch
-from jaxtyping import Bool,Float
-from torch import Tensor,nn
-from itr_nb.ckstn.knowledge import CKO,MemoryGate
-from itr_nb.ckstn.lightweight import LightweightTransformer
+from torch import nn
 from itr_nb.ckstn.matching import MatchingScorer
-from itr_nb.ckstn.style import SEE
-from itr_nb.core import (
-    ArgumentError,ImageStates,l2norm,lengths_to_mask,masked_mean,TextStates)
-from itr_nb.losses.infonce import InfoNCE
-from itr_nb.show.board import leaderboard
+from itr_nb.core import ImageStates,l2norm,lengths_to_mask,masked_mean,TextStates
 from jaxtyping import Float
 from torch import Tensor
 from itr_nb.core import Batch
@@ -21,6 +14,7 @@ from itr_nb.losses.triplet import TripletLoss
 from itr_nb.registry import loss
 from itr_nb.course import hunt
 from fastcore.test import *
+from itr_nb.core import ArgumentError
 from itr_nb.losses.triplet import collapse_level,triplet_loss
 
 def states(kind, local, mask=None):

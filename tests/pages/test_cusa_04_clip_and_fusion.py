@@ -3,6 +3,7 @@ from itertools import combinations,permutations
 import torch
 from torch import nn
 from torch.nn import functional as F
+from transformers import CLIPConfig,CLIPModel
 from itr_nb.core import l2norm,masked_softmax
 from itr_nb.cusa.clip import head
 from itr_nb.cusa.fusion import draw_negatives,shortlists
@@ -24,6 +25,12 @@ def box(x, y, s, fill='.92', w=1.5):
     ax.text(x, y, s, ha='center', va='center', size=8)
 
 def arrow(a, b, **kw): ax.annotate('', b, a, arrowprops=dict(arrowstyle='->', **kw))
+
+def millions(part): return round(sum(p.numel() for p in part.parameters())/1e6, 1)
+
+def kept(a, b):
+    after = (l2norm(a(z))@l2norm(b(z)).T)[off]
+    return round(torch.corrcoef(torch.stack([before, after]))[0,1].item(), 1)
 
 def hard_negative(S, same, tau=.07):
     return torch.multinomial(masked_softmax(S/tau, ~same), 1)[:,0]
@@ -70,10 +77,6 @@ def logits(fusion):
 def found_new(scores):
     right = scores[:,60:].argmax(0)==torch.arange(60, 72)
     return round(100*right.float().mean().item())
-
-def kept(a, b):
-    after = (l2norm(a(z))@l2norm(b(z)).T)[off]
-    return round(torch.corrcoef(torch.stack([before, after]))[0,1].item(), 1)
 
 class Told(FusionModel):
     "A model whose cosines and logits are given"
