@@ -85,10 +85,23 @@ function graphCloud(data, nodes, depth) {
   const size = sum(nodes.map(norm))/nodes.length+1e-12;
   const points = nodes.map(x => plane.map(axis => 100*dot(axis, x)/size));
   const centre = [0, 1].map(k => sum(points.map(p => p[k]))/points.length);
-  return points.flatMap((p, k) => {
-    const [px, py] = [p[0]-centre[0], p[1]-centre[1]];
-    return [svg('circle', {cx:px, cy:py, r:k ? 4 : 6, class:k ? 'l-dot' : 'l-mark'}),
-      svg('text', {x:px+8, y:py+4}, data.words[k])];
+  const at = points.map(p => [p[0]-centre[0], p[1]-centre[1]]);
+  const dots = at.map(([x, y], k) => svg('circle', {cx:x, cy:y, r:k ? 4 : 6, class:k ? 'l-dot' : 'l-mark'}));
+  return [...dots, ...graphNames(at, data.words)];
+}
+
+// A name for each node, and one for nodes that lie so close that their names would lie over each other
+function graphNames(at, words) {
+  const groups = [];
+  at.forEach(([x, y], k) => {
+    const near = groups.find(g => Math.abs(g.x-x) < 60 && Math.abs(g.y-y) < 13);
+    if (near) near.names.push(words[k]);
+    else groups.push({x, y, names:[words[k]]});
+  });
+  return groups.map(({x, y, names}) => {
+    const n = names.length, left = x > 40;
+    const text = n === words.length ? `all ${n} nodes` : n > 3 ? `${n} nodes` : names.join(', ');
+    return svg('text', {x:left ? x-9 : x+9, y:y+4, 'text-anchor':left ? 'end' : 'start'}, text);
   });
 }
 
