@@ -94,14 +94,14 @@ function graphCloud(data, nodes, depth) {
 function graphNames(at, words) {
   const groups = [];
   at.forEach(([x, y], k) => {
-    const near = groups.find(g => Math.abs(g.x-x) < 60 && Math.abs(g.y-y) < 13);
-    if (near) near.names.push(words[k]);
-    else groups.push({x, y, names:[words[k]]});
+    const near = groups.find(g => Math.abs(g[0].x-x) < 45 && Math.abs(g[0].y-y) < 15);
+    (near ?? groups[groups.push([])-1]).push({x, y, word:words[k]});
   });
-  return groups.map(({x, y, names}) => {
-    const n = names.length, left = x > 40;
-    const text = n === words.length ? `all ${n} nodes` : n > 3 ? `${n} nodes` : names.join(', ');
-    return svg('text', {x:left ? x-9 : x+9, y:y+4, 'text-anchor':left ? 'end' : 'start'}, text);
+  return groups.map(g => {
+    const xs = g.map(p => p.x), n = g.length, left = xs[0] > 40;
+    const text = n === words.length ? `all ${n} nodes` : n > 3 ? `${n} nodes` : g.map(p => p.word).join(', ');
+    return svg('text', {x:left ? Math.min(...xs)-9 : Math.max(...xs)+9, y:sum(g.map(p => p.y))/n+4,
+      'text-anchor':left ? 'end' : 'start'}, text);
   });
 }
 
