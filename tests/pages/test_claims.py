@@ -17,8 +17,8 @@ from fastcore.test import *
 from itr_nb.claims import read_claims
 
 def read(*claims):
-    for name,table in (
-        ('claims', dict(rule=dict(looks=2), claim=claims)), ('results', dict(run=runs))):
+    tables = dict(claims=dict(rule=dict(looks=2), claim=claims), results=dict(run=runs))
+    for name,table in tables.items():
         (home/f'{name}.toml').write_text(tomli_w.dumps(table), encoding='utf-8')
     return read_claims(home/'claims.toml')
 
