@@ -12,22 +12,10 @@ import torch
 from jaxtyping import Float,Int
 from torch import Tensor
 
-from itr_nb.core import (
-    ArgumentError,Batch,check_finite,check_shape,check_that,ImageStates,Loss,TextStates,
-)
+from ..checks import check_among,check_scores,check_shape,check_that
+from ..core import ArgumentError,Batch,ImageStates,Loss,TextStates
 from .contrast import CONTRASTED,contrasted,Temperature
 from ..registry import loss
-
-# %% ../../nbs/road/05_infonce.ipynb #11533877
-def _refuse_bad(sims, tau):
-    check_shape(sims, 'sims', 'b b')
-    if not len(sims): raise ArgumentError('sims', 'at least one pair', sims)
-    check_finite(sims, 'sims')
-    check_that(tau>0, lambda: ArgumentError('tau', 'a temperature above 0', float(tau)))
-
-def _check_reduction(reduction):
-    if reduction not in ('mean','all'):
-        raise ArgumentError('reduction', "'mean' or 'all'", reduction)
 
 # %% ../../nbs/road/05_infonce.ipynb #11533876
 def match_log_probs(
@@ -37,7 +25,8 @@ def match_log_probs(
     """Log-probability that an image and a text belong together, CUSA Eq. (1)-(2)
 
     Raises `ArgumentError` for non-square or non-finite scores, or a temperature not above 0"""
-    _refuse_bad(sims, tau)
+    check_scores(sims)
+    check_that(tau>0, lambda: ArgumentError('tau', 'a temperature above 0', float(tau)))
     logits = sims.to(torch.promote_types(sims.dtype, torch.float32))/tau
     return logits.log_softmax(1),logits.log_softmax(0)
 
@@ -63,7 +52,7 @@ def info_nce(
     """Cross-entropy of finding the match in the batch, CUSA Eq. (3)-(4)
 
     Raises what `match_log_probs` and `match_targets` raise, and `ArgumentError` for `reduction`"""
-    _check_reduction(reduction)
+    check_among(reduction, 'reduction', ('mean', 'all'))
     log_i,log_t = match_log_probs(sims, tau)
     b = len(sims)
     y = match_targets(b, ids, sims.device)
@@ -87,8 +76,8 @@ class InfoNCE(Loss):
         on:str='score', # A key of `CONTRASTED`: 'score', 'style' or 'features'
     ):
         super().__init__()
-        _check_reduction(reduction)
-        if on not in CONTRASTED: raise ArgumentError('on', ' or '.join(map(repr, CONTRASTED)), on)
+        check_among(reduction, 'reduction', ('mean', 'all'))
+        check_among(on, 'on', CONTRASTED)
         self.temperature,self.reduction,self.on = Temperature(tau, lo, hi, learn),reduction,on
 
     def forward(self,

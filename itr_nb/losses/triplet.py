@@ -13,19 +13,9 @@ from jaxtyping import Bool,Float
 from torch import Tensor
 from torch.nn.functional import relu
 
-from ..core import ArgumentError,Batch,check_each,check_finite,check_shape,Loss
+from ..checks import check_scores,check_shape
+from ..core import ArgumentError,Batch,Loss
 from ..registry import loss
-
-# %% ../../nbs/road/04_triplet.ipynb #b86b3f50
-def _refuse_bad(sims, positive):
-    check_shape(sims, 'sims', 'b b')
-    if not len(sims): raise ArgumentError('sims', 'at least one pair', sims)
-    check_finite(sims, 'sims')
-    if positive is None: return
-    check_shape(positive, 'positive', f'{len(sims)} {len(sims)}')
-    if positive.dtype!=torch.bool: raise ArgumentError('positive', 'a bool tensor', positive)
-    expected = 'True on the diagonal, where the matched pair of a row stands'
-    check_each(positive.diagonal(), 'positive', expected, 'False')
 
 # %% ../../nbs/road/04_triplet.ipynb #b86b3f4f
 def negative_mask(
@@ -35,7 +25,7 @@ def negative_mask(
     """The pairs to push apart
 
     Raises `ArgumentError` for another shape, NaN, or a row without its matched pair"""
-    _refuse_bad(sims, positive)
+    check_scores(sims, positive)
     if positive is None: return ~torch.eye(len(sims), dtype=torch.bool, device=sims.device)
     return ~positive
 

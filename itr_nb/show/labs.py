@@ -306,7 +306,7 @@ def graph_lab(
         planes.append(_plane(x))
     data = dict(
         words=node_shares(words, edges=edges)[0], steps=[_step_data(s) for s in steps],
-        planes=planes, head=_plain(w), bias=_plain(torch.tensor(bias)), depth=len(steps),
+        planes=planes, head=_plain(w), bias=_plain(torch.tensor(bias)), depth=1,
         pictures=[dict(name=k, nodes=_plain(s)) for k,s in zip(names, nodes)])
     return Lab('graph', data, question, edge_graph(words, edges))
 
@@ -359,9 +359,9 @@ def _units_still(style, units): # A matplotlib figure
     return ax.figure
 
 def gate_lab(
-    style:Sequence[float]=(.8,-.6), # Who reads, two numbers in −3…3
+    style:Sequence[float]=(1.6,-.8), # Who reads, two numbers in −3…3
     units:Sequence[Sequence[float]]=((2,1.6),(-1.8,1.2),(-.4,-2)), # What is read, in pairs
-    gate:float=.5, # How much of the style remains, 0…1
+    gate:float=.3, # How much of the style remains, 0…1
     form:str='convex', # A weighted mean of both ('convex'), or the gate times their 'sum'
     question:str='Where does the gated style go when the gate closes, in either form?',
 )->Lab:

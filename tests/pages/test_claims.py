@@ -14,6 +14,13 @@ from itr_nb.shelf import papers,read_toml
 import tempfile
 import tomli_w
 from fastcore.test import *
+from itr_nb.claims import read_claims
+
+def read(*claims):
+    tables = dict(claims=dict(rule=dict(looks=2), claim=claims), results=dict(run=runs))
+    for name,table in tables.items():
+        (home/f'{name}.toml').write_text(tomli_w.dumps(table), encoding='utf-8')
+    return read_claims(home/'claims.toml')
 
 def example():
     "One claim with all sides"

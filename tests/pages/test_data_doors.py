@@ -4,6 +4,8 @@ import tempfile
 from pathlib import Path
 from PIL import Image
 from itr_nb.data.doors import open_data
+from itr_nb.core import ArgumentError
+from itr_nb.data.doors import dataset
 from collections.abc import Callable
 from itr_nb.core import ArgumentError,read_json
 from itr_nb.data.pairs import Splits

@@ -4,9 +4,10 @@ import tempfile
 from pathlib import Path
 from PIL import Image
 from itr_nb.data.folders import read_folder
+import json
+from itr_nb.core import ArgumentError
 from dataclasses import dataclass,field
 import numpy as np
-from itr_nb.core import ArgumentError
 from itr_nb.files import as_path
 from itr_nb.data.listing import Listing,parts_of,some,unreadable
 from itr_nb.data.pairs import CaptionPairs,credits_in,ImageFiles,sample_of,Splits
@@ -17,6 +18,12 @@ from itr_nb.data.tables import (
 import json,tempfile,warnings
 from fastcore.test import *
 from PIL import Image,ImageDraw
+
+def pictures(name, *colours):
+    "A folder of pictures of one colour each, such as red.png"
+    (home/name).mkdir()
+    for c in colours: Image.new('RGB', (40,40), c).save(home/name/f'{c}.png')
+    return home/name
 
 def tiny(n=12):
     colours,shapes = ('red','green','blue','orange'),('circle','square','triangle')

@@ -3,13 +3,20 @@ from itr_nb.data.tables import *
 from itr_nb.data.tables import _SAME
 import tempfile
 from pathlib import Path
-from itr_nb.data.tables import captions_in,find_columns,read_rows
+from itr_nb.data.tables import captions_of_row,columns_of,find_columns,read_rows
 import ast,csv,io,json,re,tokenize,warnings
 from collections.abc import Sequence
 from itr_nb.core import ArgumentError,parsed,read_text
 from itr_nb.files import check_size,too_deep
 from itr_nb.data.splits import is_split
 from fastcore.test import *
+import warnings
+from itr_nb.core import ArgumentError
+from itr_nb.data.tables import captions_in
+
+def table(name, text):
+    (home/name).write_text(text, encoding='utf-8')
+    return home/name
 
 def table(d, text, name='captions.csv', encoding='utf-8'):
     path = Path(d)/name

@@ -26,8 +26,11 @@ def show_words(vectors, groups):
     x = vectors[rows]/np.linalg.norm(vectors[rows],axis=1,keepdims=True)
     x = x-x.mean(0); p = x@np.linalg.svd(x)[2][:2].T
     ax.scatter(*p.T,s=12,color='.5')
+    near = np.ptp(p,axis=0)*(.15,.05)
     for r,q in zip(rows,p):
-        ax.annotate(vocab.words[r],q,fontsize=8,xytext=(4,2),textcoords='offset points')
+        crowded = ((p[:,0]>q[0]) & (abs(p-q)<near).all(1)).any()
+        side = dict(xytext=(-4,2),ha='right') if crowded else dict(xytext=(4,2))
+        ax.annotate(vocab.words[r],q,fontsize=8,textcoords='offset points',**side)
     ax.set(xticks=[],yticks=[])
     ax.margins(.12)
 

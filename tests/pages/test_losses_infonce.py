@@ -3,9 +3,8 @@ from itr_nb.losses.infonce import *
 import torch
 from jaxtyping import Float,Int
 from torch import Tensor
-from itr_nb.core import (
-    ArgumentError,Batch,check_finite,check_shape,check_that,ImageStates,Loss,TextStates,
-)
+from itr_nb.checks import check_among,check_scores,check_shape,check_that
+from itr_nb.core import ArgumentError,Batch,ImageStates,Loss,TextStates
 from itr_nb.losses.contrast import CONTRASTED,contrasted,Temperature
 from itr_nb.registry import loss
 from itr_nb.losses.triplet import hinge_costs,triplet_loss

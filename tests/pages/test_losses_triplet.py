@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Bool,Float
 from torch import Tensor
 from torch.nn.functional import relu
-from itr_nb.core import ArgumentError,Batch,check_each,check_finite,check_shape,Loss
+from itr_nb.checks import check_scores,check_shape
+from itr_nb.core import ArgumentError,Batch,Loss
 from itr_nb.registry import loss
 from itr_nb.judge.report import markdown_table
 from itr_nb.show.labs import score_lab

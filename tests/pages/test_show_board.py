@@ -7,6 +7,7 @@ from pathlib import Path
 import itr_nb
 from itr_nb.core import ArgumentError
 from itr_nb.registry import nearest
+from itr_nb.show.board import board_rows
 from statistics import mean,stdev
 from fastcore.test import *
 

@@ -132,7 +132,7 @@ def test_graph_lab():
     first,second = lab.data['steps']
     test_close(torch.tensor(second['key']), steps[1].fc_key.weight, eps=1e-5)
     test_close(torch.tensor(first['graph_bias']), steps[0].fc_graph.bias, eps=1e-5)
-    test_eq([len(lab.data['planes']), lab.data['depth']], [3, 2])
+    test_eq([len(lab.data['planes']), lab.data['depth']], [3, 1])
     flat = torch.tensor(lab.data['planes'][0])
     test_close(flat@flat.T, torch.eye(2), eps=1e-4)
     for name,kw in (('steps',dict(steps=[])), ('head',dict(head=w[1:]))):

@@ -18,6 +18,21 @@ function gateFields(data) {
     {key:'units', size:data.units.length, lo:-3, hi:3, step:.1, start:data.units}];
 }
 
+// Each name beside its mark, where it lies over the fewest other marks and names
+function gateNames(marks) {
+  const taken = marks.map(([, x, y]) => [x-9, y-9, x+9, y+9]);
+  const meet = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
+  return marks.map(([text, x, y]) => {
+    const wide = 7*text.length;
+    const tries = [[x-wide/2, y-14], [x-wide/2, y+22], [x+13, y+4], [x-13-wide, y+4], [x+10, y-12], [x-10-wide, y+20]];
+    const boxes = tries.map(([l, base]) => [l, base-11, l+wide, base+3]);
+    const meets = boxes.map(b => taken.filter(t => meet(t, b)).length);
+    const k = meets.indexOf(Math.min(...meets));
+    taken.push(boxes[k]);
+    return svg('text', {x:tries[k][0], y:tries[k][1]}, text);
+  });
+}
+
 const pair = ([x, y]) => `(${said(x)}, ${said(y)})`;
 
 function gateSay(data, {gate, style}, found) {
@@ -52,9 +67,8 @@ function gateView(place, data, lab) {
     svg('path', {d:`M${s[0]} ${s[1]}L${c[0]} ${c[1]}`, class:'l-soft', 'stroke-dasharray':'4 4'}),
     svg('rect', {x:c[0]-6, y:c[1]-6, width:12, height:12, class:'l-mark'}),
     svg('rect', {x:g[0]-6, y:g[1]-6, width:12, height:12, class:'l-warn', transform:`rotate(45 ${g[0]} ${g[1]})`}));
-    const name = ([x, y], text, up) => svg('text', {x, y:y+up, 'text-anchor':'middle'}, text);
-    words.replaceChildren(name(s, 'style', -14), name(c, 'common', 22), name(g, 'gated', -13),
-      ...table.map((p, k) => name(p, `unit ${k+1}`, 22)));
+    const marks = [['style', ...s], ['common', ...c], ['gated', ...g]];
+    words.replaceChildren(...gateNames([...marks, ...table.map((p, k) => [`unit ${k+1}`, ...p])]));
     shares.replaceChildren(...found.weights.map((w, k) => el('tr', {}, el('th', {scope:'row'}, `unit ${k+1}`),
       el('td', {style:'text-align:start'}, bar(w, 90), ` ${percent(w)}`))));
   };

@@ -85,10 +85,23 @@ function graphCloud(data, nodes, depth) {
   const size = sum(nodes.map(norm))/nodes.length+1e-12;
   const points = nodes.map(x => plane.map(axis => 100*dot(axis, x)/size));
   const centre = [0, 1].map(k => sum(points.map(p => p[k]))/points.length);
-  return points.flatMap((p, k) => {
-    const [px, py] = [p[0]-centre[0], p[1]-centre[1]];
-    return [svg('circle', {cx:px, cy:py, r:k ? 4 : 6, class:k ? 'l-dot' : 'l-mark'}),
-      svg('text', {x:px+8, y:py+4}, data.words[k])];
+  const at = points.map(p => [p[0]-centre[0], p[1]-centre[1]]);
+  const dots = at.map(([x, y], k) => svg('circle', {cx:x, cy:y, r:k ? 4 : 6, class:k ? 'l-dot' : 'l-mark'}));
+  return [...dots, ...graphNames(at, data.words)];
+}
+
+// A name for each node, and one for nodes that lie so close that their names would lie over each other
+function graphNames(at, words) {
+  const groups = [];
+  at.forEach(([x, y], k) => {
+    const near = groups.find(g => Math.abs(g[0].x-x) < 45 && Math.abs(g[0].y-y) < 15);
+    (near ?? groups[groups.push([])-1]).push({x, y, word:words[k]});
+  });
+  return groups.map(g => {
+    const xs = g.map(p => p.x), n = g.length, left = xs[0] > 40;
+    const text = n === words.length ? `all ${n} nodes` : n > 3 ? `${n} nodes` : g.map(p => p.word).join(', ');
+    return svg('text', {x:left ? Math.min(...xs)-9 : Math.max(...xs)+9, y:sum(g.map(p => p.y))/n+4,
+      'text-anchor':left ? 'end' : 'start'}, text);
   });
 }
 
