@@ -25,7 +25,7 @@ from .data.batches import RetrievalData,pad,twin_groups
 from .data.pairs import CaptionPairs,fingerprint_of,Splits
 from .data.vocab import Vocab,tokenize
 from .encode.features import featurize
-from .encode.pretrained import image_model_of,text_model_of
+from .encode.pretrained import asked_by,image_model_of,text_model_of
 from .encode.processors import PretrainedInputs,Subwords
 from .encode.reading import read_by,Reading
 from .encode.views import EvalView,TrainView
@@ -82,7 +82,9 @@ class _FrozenImages(_GivenFeatures):
     kind = 'frozen'
 
     @cached_property
-    def model(self): return image_model_of(self.table.model_dump(include={'encoder','size','grid'}))
+    def model(self):
+        with asked_by('[image] encoder'):
+            return image_model_of(self.table.model_dump(include={'encoder','size','grid'}))
 
     def prepare(self, splits, home, progress):
         return featurize(splits, self.model, None, home, self.table.regions, progress=progress)
@@ -111,7 +113,8 @@ class _CutImages(_GivenFeatures):
 
     @cached_property
     def views(self):
-        size,scaling = self.table.size or 224,image_model_of(self.vision).scaling
+        with asked_by('[image] encoder'): scaling = image_model_of(self.vision).scaling
+        size = self.table.size or 224
         return TrainView(size, scaling),EvalView(size, scaling)
 
     @property
@@ -183,7 +186,8 @@ class _PieceTexts(_VocabTexts):
     "Pieces of words, for a model of `transformers` that is trained along"
     kind = 'pieces'
     @classmethod
-    def of(cls, table, splits): return cls(table, Subwords(table.name))
+    def of(cls, table, splits):
+        with asked_by('[text] name'): return cls(table, Subwords(table.name))
     def arguments(self, pairs): return super().arguments(pairs)|dict(bert=self.table.name)
     def reading(self, captions):
         return read_by(self.vocab.tokenizer, captions, self.vocab.longest)
@@ -208,7 +212,8 @@ class _FrozenTexts(_VocabTexts):
     def of(cls, table, splits): return cls(table)
 
     @cached_property
-    def model(self): return text_model_of(dict(encoder=self.table.encoder))
+    def model(self):
+        with asked_by('[text] encoder'): return text_model_of(dict(encoder=self.table.encoder))
 
     def prepare(self, splits, home, progress):
         return featurize(splits, None, self.model, home, progress=progress)
@@ -252,7 +257,8 @@ class Inputs:
         if recipe.image.encoder=='own':
             if not holds_pictures(splits):
                 raise ArgumentError('data', 'pictures, which the model reads itself', 'features')
-            own = PretrainedInputs.load(recipe.model['name_or_folder'])
+            with asked_by('[model] name_or_folder'):
+                own = PretrainedInputs.load(recipe.model['name_or_folder'])
             return cls(_OwnImages(recipe.image, own), _OwnTexts(recipe.text, own))
         images = _IMAGES[_image_kind(recipe.image, splits)](recipe.image)
         texts = _TEXTS[TRAINED_TEXTS.get(recipe.text.encoder, 'frozen')].of(recipe.text, splits)

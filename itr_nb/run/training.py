@@ -207,7 +207,7 @@ def train(
     state = this_process()
     out = Path(os.path.realpath(out)) if Path(out).is_symlink() or not Path(out).name else Path(out)
     recipe = placed(recipe, out, resume)
-    check_recipe(recipe)
+    check_recipe(recipe, begun=resume)
     with contextlib.ExitStack() as held:
         enter = lambda: held.enter_context(
             claimed(out, recipe, resume, overwrite, _paths_of(recipe, spec, images)))

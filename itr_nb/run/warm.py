@@ -55,7 +55,7 @@ class Start:
         self.place,self.folder = recipe.train.start,run_folder(recipe.train.start)
         self.weights = self.folder/'model'/'model.safetensors'
         if not self.weights.is_file():
-            raise FileNotFoundError(f'{self.weights}: no weights there to start from')
+            raise FileNotFoundError(f'{where}: no weights to start from, {self.weights}')
         check_manifest(self.folder)
         self.recipe = load_recipe(self.folder/'recipe.toml', beside=False)
         kind = read_json(self.folder/'model'/'config.json', dict).get('model')

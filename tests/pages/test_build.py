@@ -13,6 +13,7 @@ from torch import nn
 from itr_nb.core import ArgumentError,Loss,seed_everything,terms_of
 from itr_nb.data.batches import RetrievalData,cuts,twin_groups
 from itr_nb.data.pairs import Splits
+from itr_nb.encode.pretrained import check_encoder,IMAGE_ENCODERS,SENTENCE_ENCODERS
 from itr_nb.inputs import TRAINED_TEXTS,Inputs
 from itr_nb.model import RetrievalModel,with_own_heads
 from itr_nb.recipe import Recipe,carries,load_recipe,make_term
@@ -284,6 +285,11 @@ def unbuildable():
             'dual-emoji', {'train.hinge_warmup':1}, '[train] hinge_warmup'),
         ('dual-emoji', {'image.augment':True}, '[image] augment'),
         ('dual-emoji', {'train.lr_pretrained':1e-5}, '[train] lr_pretrained'),
+        ('dual-emoji', {'image.encoder':'efficientnet-lit'}, '[image] encoder: expected'),
+        ('dual-emoji', {'text.encoder':'minilmm'}, "is it 'minilm'?), a folder, or"),
+        ('dual-scenes', {'text.encoder':'gruu'}, "[text] encoder: expected one of"),
+        ('cusa-dual-scenes', {'teacher.image':'efficientnet-lit2'}, '[teacher] image'),
+        ('cusa-dual-scenes', {'teacher.text':'minilmm'}, '[teacher] text: expected one'),
         ('imc-emoji', {'text.vectors':'nowhere.txt'}, '[text] vectors'), (
             'dual-emoji', {'image.encoder':'./nowhere'}, '[image] encoder'),
         ('cusa-dual-scenes', {'teacher.image':'nowhere.npy'}, '[teacher]'),
@@ -296,6 +302,18 @@ def unbuildable():
 def test_unbuildable():
     for name,changes,what in unbuildable():
         with expect_fail(ArgumentError, what): check_recipe(load_recipe(name, changes))
+
+def test_start():
+    with tempfile.TemporaryDirectory() as d:
+        for there in (f'{d}/none', d):
+            r = load_recipe('dual-emoji', {'train.start':there})
+            said = f"recipe dual-emoji [train] start: expected the folder of a run, got '{there}'"
+            with expect_fail(FileNotFoundError, said): check_recipe(r)
+            check_recipe(r, begun=True)
+        (Path(d)/'model').mkdir()
+        (Path(d)/'model'/'model.safetensors').write_bytes(b'')
+        test_eq(check_recipe(r), r)
+    check_recipe(load_recipe('dual-emoji', {'train.start':'hf:user/name'}))
 
 def test_all_can_be_built():
     for name in book():

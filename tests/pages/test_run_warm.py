@@ -139,8 +139,11 @@ def test_refused_starts():
             with expect_fail(ArgumentError, said): Start(r)
             with expect_fail(ArgumentError, said):
                 train(r, data, f'{d}/new', progress=False)
-        with expect_fail(FileNotFoundError, 'none'):
+        said = 'recipe dual-photos [train] start: '
+        with expect_fail(FileNotFoundError, f"{said}expected the folder of a run, got '{d}/none"):
             go(data, 'new', train_start=f'{d}/none')
+        lost = load_recipe('dual-photos', changed(train_start=f'{d}/none'))
+        with expect_fail(FileNotFoundError, f'{said}no weights'): Start(lost)
         far = features_in(f'{d}/far', 'says', width=9)
         with expect_fail(ArgumentError, 'a run of which a weight fits'):
             go(far, 'new', train_start=str(old.folder), model_dim=5, model_word_dim=3)
