@@ -24,7 +24,8 @@ from itr_nb.train.callbacks import (
     Callback,CollapseAlarmCB,EarlyStopCB,HingeWarmupCB,ScheduleCB,TemperatureAlarmCB,temperatures,
 )
 from itr_nb.train.learner import Learner
-import math
+import contextlib,math,os
+from unittest import mock
 import numpy as np
 from fastcore.test import *
 from PIL import Image
@@ -170,8 +171,7 @@ class ThreeSteps:
 
 def test_train_table_arrives():
     changes = dict(lr=.5, weight_decay=.25, clip=7., accumulate=3, precision='bf16',
-        seed=11, floor=.3,
-        schedule='step', drop_every=4, warmup=2, hinge_warmup=5, patience=6,
+        seed=11, schedule='step', drop_every=4, warmup=2, hinge_warmup=5, patience=6,
         optimizer='adam')
     r,facts = small('dual-scenes', **{f'train.{k}':v for k,v in changes.items()})
     l = build_learner(r, build_model(r, **facts), ThreeSteps())
@@ -183,7 +183,11 @@ def test_train_table_arrives():
     test_eq(set(cbs), {'ScheduleCB', 'HingeWarmupCB', 'EarlyStopCB', 'CollapseAlarmCB'})
     test_eq(
         [cbs['ScheduleCB'].how[k] for k in ('kind', 'warmup', 'drop_every', 'floor')],
-        ['step', 2, 4, .3])
+        ['step', 2, 4, 0.])
+    sloping = changes|dict(schedule='cosine', drop_every=None, floor=.3)
+    r,_ = small('dual-scenes', **{f'train.{k}':v for k,v in sloping.items()})
+    cb = build_learner(r, build_model(r, **facts), ThreeSteps()).callbacks[0]
+    test_eq([cb.how[k] for k in ('kind', 'drop_every', 'floor')], ['cosine', None, .3])
     test_eq((cbs['HingeWarmupCB'].epochs, cbs['EarlyStopCB'].patience), (5, 6))
 
 def rates(r, model):
@@ -300,8 +304,11 @@ def unbuildable():
     ]
 
 def test_unbuildable():
-    for name,changes,what in unbuildable():
-        with expect_fail(ArgumentError, what): check_recipe(load_recipe(name, changes))
+    with tempfile.TemporaryDirectory() as d, contextlib.chdir(d), mock.patch.dict(
+        os.environ, ITR_NB_HOME=d):
+        for name,changes,what in unbuildable():
+            with expect_fail(ArgumentError, what): check_recipe(load_recipe(name, changes))
+            test_eq(list(Path(d).iterdir()), [])
 
 def test_start():
     with tempfile.TemporaryDirectory() as d:
