@@ -99,7 +99,7 @@ def masked_mean(
 def l2norm(
     x:Float[Tensor, "..."], # Vectors
     dim:int=-1, # Axis of the vectors
-    eps:float=1e-8, # Added to the length, outside the root, as SCAN and SGRAF do
+    eps:float=1e-8, # Added to the length, outside the root
 )->Float[Tensor, "..."]: # Vectors of length 1; a zero vector stays zero
     "Scale vectors to length 1, Eq. (3); a zero vector has no direction and gets zero gradient"
     return _Unit.apply(x, dim, eps)[0]
