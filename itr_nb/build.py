@@ -247,7 +247,7 @@ class _Plan:
 def _step_bytes(model:nn.Module, trained:int, size:int, regions:int, words:int)->int:
     "Weights, gradients and two moments; states of a batch with their graph; scores within a budget"
     dim,fast = model.width,model.scorer.fast()
-    cost = getattr(fast, 'pair_bytes', attended_bytes)(regions, words, dim, 4)
+    cost = (fast.pair_bytes or attended_bytes)(regions, words, dim, 4)
     total = sum(p.numel() for p in model.parameters())
     return 4*(total+3*trained) + GRAPH*4*size*(regions+words)*dim + min(size**2*GRAPH*cost, 2**27)
 

@@ -41,6 +41,8 @@ class _GivenFeatures:
     "Features that came with the data; there is nothing to do, and no way to read a new picture"
     table:ImageTable
     kind = 'features'
+    sees = False # Can it read a picture?
+    is_frozen = False # Is there a frozen `model` between a picture and what is read?
     views = None
     least = None # Shorter side that suffices of a large picture, as `open_image` takes it
 
@@ -80,6 +82,7 @@ class _GivenFeatures:
 class _FrozenImages(_GivenFeatures):
     "Pictures through a frozen model, once: a vector each, one a cell, or one a box"
     kind = 'frozen'
+    sees = is_frozen = True
 
     @cached_property
     def model(self):
@@ -110,6 +113,7 @@ class _FrozenImages(_GivenFeatures):
 class _CutImages(_GivenFeatures):
     "Pictures cut anew in every epoch, for a model that reads pixels"
     kind = 'cut'
+    sees = True
 
     @cached_property
     def views(self):
@@ -127,6 +131,7 @@ class _CutImages(_GivenFeatures):
 class _OwnImages(_GivenFeatures):
     "Pictures through the image processor of a pretrained model"
     kind = 'own'
+    sees = True
     def __init__(self, table:ImageTable, inputs:PretrainedInputs):
         self.table,self.inputs = table,inputs
     @property
@@ -143,6 +148,8 @@ class _VocabTexts:
     table:TextTable
     vocab:Vocab|None = None
     kind = 'vocab'
+    has_words = True # Does `vocab` hold whole words?
+    is_frozen = False # Is there a frozen `model` between a text and what is read?
 
     @classmethod
     def of(cls, table:TextTable, splits:Splits)->'_VocabTexts':
@@ -185,6 +192,7 @@ class _VocabTexts:
 class _PieceTexts(_VocabTexts):
     "Pieces of words, for a model of `transformers` that is trained along"
     kind = 'pieces'
+    has_words = False
     @classmethod
     def of(cls, table, splits):
         with asked_by('[text] name'): return cls(table, Subwords(table.name))
@@ -208,6 +216,7 @@ class _OwnTexts(_PieceTexts):
 class _FrozenTexts(_VocabTexts):
     "Vectors of a frozen sentence model"
     kind = 'frozen'
+    has_words,is_frozen = False,True
     @classmethod
     def of(cls, table, splits): return cls(table)
 

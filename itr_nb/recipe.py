@@ -17,6 +17,7 @@ from pathlib import Path
 import tomli_w
 from pydantic import BaseModel,ConfigDict,Field,Strict,ValidationError,create_model
 
+from .defaults import BATCH_SIZE,LR,MIN_COUNT,OPTIMIZER,PRECISION,SCHEDULE
 from .files import ArgumentError,atomic_path
 from .registry import LOSSES,MODELS,TABLES,nearest
 from .shelf import Variant,import_uses,put_together,variants
@@ -39,7 +40,7 @@ class ImageTable(Table):
 class TextTable(Table):
     "How a text becomes what the model reads"
     encoder:str # A sentence encoder; 'bag' of words; 'gru', 'lstm', 'bert' to be trained; 'own'
-    min_count:int = Field(4, ge=1) # Fewer occurrences make a word unknown
+    min_count:int = Field(MIN_COUNT, ge=1) # Fewer occurrences make a word unknown
     marks:bool = True # Words for start and end?
     longest:int = Field(128, ge=4) # Words of a caption at most, for one that is trained
     vectors:str|None = None # File of word vectors to start from
@@ -48,18 +49,18 @@ class TextTable(Table):
 class TrainTable(Table):
     "How it is trained"
     epochs:int = Field(ge=0) # 0 for a model that is solved for, which has no loss
-    batch_size:int = Field(128, ge=2)
-    lr:float = Field(1e-3, gt=0) # Of the highest point of the schedule
-    optimizer:typing.Literal['adamw', 'adam'] = 'adamw'
+    batch_size:int = Field(BATCH_SIZE, ge=2)
+    lr:float = Field(LR, gt=0) # Of the highest point of the schedule
+    optimizer:typing.Literal['adamw', 'adam'] = OPTIMIZER
     lr_pretrained:float|None = Field(None, gt=0) # For what came trained
     weight_decay:float = Field(0., ge=0)
-    schedule:typing.Literal['constant', 'linear', 'cosine', 'step'] = 'constant'
+    schedule:typing.Literal['constant', 'linear', 'cosine', 'step'] = SCHEDULE
     warmup:float = Field(0., ge=0) # Share of all steps, or epochs from 1 on
     drop_every:int|None = Field(None, ge=1) # Epochs, for 'step'
     floor:float = Field(0., ge=0, le=1) # Share of the rate that the schedule ends at
     clip:float|None = Field(None, gt=0) # Length of a gradient
     accumulate:int = Field(1, ge=1) # Batches a step
-    precision:typing.Literal['no', 'bf16', 'fp16'] = 'no'
+    precision:typing.Literal['no', 'bf16', 'fp16'] = PRECISION
     hinge_warmup:int = Field(0, ge=0) # Epochs with the sum of hinges
     patience:int|None = Field(None, ge=1) # Epochs without a better validation
     workers:int = Field(0, ge=0) # Processes that open pictures

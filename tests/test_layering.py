@@ -16,7 +16,7 @@ found = pages()
 
 # Low to high; a wing stands where 'wings' is. `workshop` makes data by means of encoders, so it stands above both; `show` draws
 # what it is given, a wing's as well, and `run` hands it what a run has found
-order = ('files checks core registry data encode workshop score losses train judge model linear show wings '
+order = ('files defaults checks core registry data encode workshop score losses train judge model linear show wings '
     'shelf claims recipe inputs build run course verbs cli __main__').split()
 
 # Imports that break the first law, (who imports, what): why
@@ -174,6 +174,15 @@ def test_a_planted_name_of_a_paper_is_noticed(where, line, name):
 
 def test_an_equation_may_be_cited():
     assert list(named_papers({'losses.triplet': 'def f():\n    "SGRAF Eq. (10)" # IMC Eq. (1)'}, {'a.js': '// SAF'}, wings))==[]
+
+def asks_for_kinds(texts):
+    "Modules other than `inputs` that ask what kind of input they have before them"
+    return [m for m,text in texts.items() if m!='inputs' and re.search(r"\b(images|texts)\.kind\b|\.kinds\['(images|texts)'", text)]
+
+def test_inputs_alone_know_their_kinds():
+    assert asks_for_kinds(texts)==[]
+    for line in ("if run.inputs.texts.kind=='vocab': pass", "x = images.kind!='features'", "x = inputs.kinds['images']"):
+        assert asks_for_kinds({**texts, 'run.warm': f'{texts["run.warm"]}\n{line}\n'})==['run.warm']
 
 def test_a_module_without_a_place_is_noticed():
     with pytest.raises(KeyError): upward_breaches({'attic':'from .core import Loss', 'core':''}, wings)

@@ -155,7 +155,7 @@ def _said(found:Claim, run:Run)->list[str]:
     faults = next((p.extra['skipped'] for p in run.pictures.values() if 'skipped' in p.extra), {})
     lines += [f'left out, {k}: {len(v)}, such as {v[:3]}' for k,v in faults.items()]
     for f in quick(run.pictures, run.inputs.texts):
-        if f.kind!='language' or run.inputs.texts.kind!='frozen': # These have said it already
+        if f.kind!='language' or not run.inputs.texts.is_frozen: # These have said it already
             named = f': {some(f.names, 3)}' if f.names else ''
             lines.append(plain_text(f'{f.kind}: {f.said}{named}'))
     return lines

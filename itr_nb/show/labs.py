@@ -8,7 +8,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/labs.html.md"""
 __all__ = ['read_script', 'Lab', 'score_lab', 'attention_lab', 'filter_lab', 'graph_lab', 'band_lab', 'gate_lab', 'save_labs']
 
 # %% ../../nbs/reference/91_labs.ipynb #a14c5363
-import hashlib,html,io,json
+import html,io,json
 from base64 import b64encode
 from collections.abc import Mapping,Sequence
 from copy import deepcopy

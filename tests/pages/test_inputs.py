@@ -47,6 +47,9 @@ def test_kinds():
         d = Path(d)
         inputs,data,r,splits = prepared(d, {})
         test_eq(inputs.kinds, dict(images='frozen', texts='frozen'))
+        of = lambda x: (
+            x.images.sees, x.images.is_frozen, x.texts.has_words, x.texts.is_frozen)
+        test_eq(of(inputs), (True, True, False, True))
         row = data.splits['test']
         test_close(
             inputs.batch(images=[splits['test'].images[0]]).regions[0],
@@ -71,6 +74,7 @@ def test_kinds():
         test_eq(
             (inputs.kinds, data.vocab is inputs.vocab),
             (dict(images='cut', texts='vocab'), True))
+        test_eq(of(inputs), (True, False, True, False))
         args = inputs.arguments(r.factory, data)
         test_eq(
             (args['image_dim'], args['vision']),

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 import tomli_w
 from pydantic import BaseModel,ConfigDict,Field,Strict,ValidationError,create_model
+from itr_nb.defaults import BATCH_SIZE,LR,MIN_COUNT,OPTIMIZER,PRECISION,SCHEDULE
 from itr_nb.files import ArgumentError,atomic_path
 from itr_nb.registry import LOSSES,MODELS,TABLES,nearest
 from itr_nb.shelf import Variant,import_uses,put_together,variants
