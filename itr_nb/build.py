@@ -20,6 +20,7 @@ from torch import nn
 from .core import ArgumentError,Loss,seed_everything,terms_of
 from .data.batches import RetrievalData,cuts,twin_groups
 from .data.pairs import Splits
+from .encode.pretrained import check_encoder,IMAGE_ENCODERS,SENTENCE_ENCODERS
 from .inputs import TRAINED_TEXTS,Inputs
 from .model import RetrievalModel,with_own_heads
 from .recipe import Recipe,carries,load_recipe,make_term
@@ -135,6 +136,15 @@ def _stand_in(recipe:Recipe)->dict|None:
     facts['vocab_size' if words!='words' and 'vocab_size' in takes else 'text_dim'] = 64
     return {k:v for k,v in facts.items() if k in takes}
 
+def _check_encoders(recipe:Recipe):
+    "Refuse names of encoders that are misspelt"
+    trained = [*TRAINED_TEXTS, 'own']
+    named = dict(
+        image=(recipe.image.encoder, [*IMAGE_ENCODERS, 'own']),
+        text=(recipe.text.encoder, [*SENTENCE_ENCODERS, *trained]))
+    for table,(name,known) in named.items():
+        check_encoder(name, known, f'recipe {recipe.name} [{table}] encoder')
+
 def _look_for(recipe:Recipe):
     "Refuse files and folders that are not there; a name that is no path may be one on the Hub"
     named = {'[text] vectors':recipe.text.vectors}
@@ -152,11 +162,23 @@ def _look_for(recipe:Recipe):
                 raise ArgumentError(
                     f'recipe {recipe.name} [{name}]', 'a file that is there', str(file))
 
+def _look_for_start(recipe:Recipe):
+    "Refuse a run to start from that is none; one on the Hub is looked for when it is fetched"
+    start = recipe.train.start
+    if start is None or start.startswith('hf:'): return
+    file = Path(start).expanduser()/'model'/'model.safetensors'
+    if file.is_file(): return
+    raise FileNotFoundError(f'recipe {recipe.name} [train] start: expected the folder of a run, '
+        f'got {start!r}: there is no {file}')
+
 def check_recipe(
     recipe:Recipe, # From `load_recipe`
+    begun:bool=False, # Does it go on with a run? What that started from is needed no more
 )->Recipe: # `recipe`
     "Refuse what cannot be built, before any data are read"
+    _check_encoders(recipe)
     _look_for(recipe)
+    if not begun: _look_for_start(recipe)
     facts = _stand_in(recipe)
     try:
         with torch.device('meta'): model = None if facts is None else build_model(recipe, **facts)
@@ -225,7 +247,7 @@ class _Plan:
 def _step_bytes(model:nn.Module, trained:int, size:int, regions:int, words:int)->int:
     "Weights, gradients and two moments; states of a batch with their graph; scores within a budget"
     dim,fast = model.width,model.scorer.fast()
-    cost = getattr(fast, 'pair_bytes', attended_bytes)(regions, words, dim, 4)
+    cost = (fast.pair_bytes or attended_bytes)(regions, words, dim, 4)
     total = sum(p.numel() for p in model.parameters())
     return 4*(total+3*trained) + GRAPH*4*size*(regions+words)*dim + min(size**2*GRAPH*cost, 2**27)
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean,stdev
 
-import itr_nb
 from .core import ArgumentError
 from .registry import nearest
 from .shelf import papers,read_toml

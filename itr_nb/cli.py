@@ -143,13 +143,12 @@ def _say_plan(name:str, recipe, changes:dict, data:str, images:str|None, how:dic
     if start is not None: show(str(start))
 
 # %% ../nbs/reference/79_cli.ipynb #9967570f
-_RUNS = ('A folder that `itr train` wrote; of several the scores are averaged, as SGRAF does with '
-    'SGR and SAF.')
+_RUNS = 'A folder that `itr train` wrote; of several the scores are averaged.'
 _OTHER = ("Other data than the runs' own, as `itr train` takes them, or one modality alone: "
     '[bold]cub:DIR[/], [bold]sop:DIR[/], [bold]inshop:DIR[/], [bold]inat:DIR[/] (images), '
     '[bold]sts:DIR[/] (sentences)')
 _RERANK = ('Put so many answers to each query in order again by the second stage of a model that '
-    'has one, such as blip.')
+    'has one.')
 _FULL = (
     'Every report that the split allows, from one encode pass: also within a modality, and the '
     "judges of COCO's test split.")
@@ -307,8 +306,8 @@ def show_cards(
     k:Annotated[int, option('-k', help='How many cards.')]=4,
     force:Force=False,
 ):
-    """Show what scores are made of: hover cards of a model that explains itself, such as SGRAF,
-    on which every word says where it looks and what it weighs."""
+    """Show what scores are made of: hover cards of a model that explains itself, on
+    which every word says where it looks and what it weighs."""
     from itr_nb import run as runs
     from itr_nb.core import ArgumentError
     opened = runs.Run.load(run)

@@ -23,15 +23,11 @@ from torch import Tensor,nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import threshold
 
-from itr_nb.checks import (
-    check_each,check_finite,check_shape,check_that,checks_together,
-)
+from .checks import check_each,check_finite,check_shape,check_that,checks_together
 from .files import ArgumentError,atomic_path,cache_home,parsed,read_json,read_text
 
-_all_ = [
-    "check_each", "check_finite", "check_shape", "check_that", "checks_together", "ArgumentError",
-    "atomic_path", "cache_home", "parsed", "read_json", "read_text",
-]
+_all_ = ["check_each", "check_finite", "check_shape", "check_that", "checks_together",
+    "ArgumentError", "atomic_path", "cache_home", "parsed", "read_json", "read_text"]
 
 # %% ../nbs/reference/01_core.ipynb #dcc6359d
 def whole_numbers(
@@ -99,7 +95,7 @@ def masked_mean(
 def l2norm(
     x:Float[Tensor, "..."], # Vectors
     dim:int=-1, # Axis of the vectors
-    eps:float=1e-8, # Added to the length, outside the root, as SCAN and SGRAF do
+    eps:float=1e-8, # Added to the length, outside the root
 )->Float[Tensor, "..."]: # Vectors of length 1; a zero vector stays zero
     "Scale vectors to length 1, Eq. (3); a zero vector has no direction and gets zero gradient"
     return _Unit.apply(x, dim, eps)[0]
@@ -373,6 +369,10 @@ class Scorer(nn.Module):
     All other members have plain answers; a scorer that knows better overrides them"""
     couples:str|None = None # What must be scored together: None for nothing, 'images' or 'all'
     by_glob = False # Is the score the cosine of `glob`, and nothing besides?
+    reads_parts = True # Does it read regions and words, and not `glob` alone?
+    pairs:Callable|None = None # Scores of a list of pairs (n), where it can make them alone
+    pair_bytes:Callable|None = None # (regions, words, width, itemsize) -> what a pair takes
+    listed_bytes:Callable|None = None # The same of a pair in `pairs`, with its graph
 
     def fast(self)->'Scorer':
         "The fastest form with the same scores and gradients"

@@ -25,7 +25,7 @@ from .data.batches import RetrievalData,pad,twin_groups
 from .data.pairs import CaptionPairs,fingerprint_of,Splits
 from .data.vocab import Vocab,tokenize
 from .encode.features import featurize
-from .encode.pretrained import image_model_of,text_model_of
+from .encode.pretrained import asked_by,image_model_of,text_model_of
 from .encode.processors import PretrainedInputs,Subwords
 from .encode.reading import read_by,Reading
 from .encode.views import EvalView,TrainView
@@ -41,6 +41,8 @@ class _GivenFeatures:
     "Features that came with the data; there is nothing to do, and no way to read a new picture"
     table:ImageTable
     kind = 'features'
+    sees = False # Can it read a picture?
+    is_frozen = False # Is there a frozen `model` between a picture and what is read?
     views = None
     least = None # Shorter side that suffices of a large picture, as `open_image` takes it
 
@@ -80,9 +82,12 @@ class _GivenFeatures:
 class _FrozenImages(_GivenFeatures):
     "Pictures through a frozen model, once: a vector each, one a cell, or one a box"
     kind = 'frozen'
+    sees = is_frozen = True
 
     @cached_property
-    def model(self): return image_model_of(self.table.model_dump(include={'encoder','size','grid'}))
+    def model(self):
+        with asked_by('[image] encoder'):
+            return image_model_of(self.table.model_dump(include={'encoder','size','grid'}))
 
     def prepare(self, splits, home, progress):
         return featurize(splits, self.model, None, home, self.table.regions, progress=progress)
@@ -108,10 +113,12 @@ class _FrozenImages(_GivenFeatures):
 class _CutImages(_GivenFeatures):
     "Pictures cut anew in every epoch, for a model that reads pixels"
     kind = 'cut'
+    sees = True
 
     @cached_property
     def views(self):
-        size,scaling = self.table.size or 224,image_model_of(self.vision).scaling
+        with asked_by('[image] encoder'): scaling = image_model_of(self.vision).scaling
+        size = self.table.size or 224
         return TrainView(size, scaling),EvalView(size, scaling)
 
     @property
@@ -124,6 +131,7 @@ class _CutImages(_GivenFeatures):
 class _OwnImages(_GivenFeatures):
     "Pictures through the image processor of a pretrained model"
     kind = 'own'
+    sees = True
     def __init__(self, table:ImageTable, inputs:PretrainedInputs):
         self.table,self.inputs = table,inputs
     @property
@@ -140,6 +148,8 @@ class _VocabTexts:
     table:TextTable
     vocab:Vocab|None = None
     kind = 'vocab'
+    has_words = True # Does `vocab` hold whole words?
+    is_frozen = False # Is there a frozen `model` between a text and what is read?
 
     @classmethod
     def of(cls, table:TextTable, splits:Splits)->'_VocabTexts':
@@ -182,8 +192,10 @@ class _VocabTexts:
 class _PieceTexts(_VocabTexts):
     "Pieces of words, for a model of `transformers` that is trained along"
     kind = 'pieces'
+    has_words = False
     @classmethod
-    def of(cls, table, splits): return cls(table, Subwords(table.name))
+    def of(cls, table, splits):
+        with asked_by('[text] name'): return cls(table, Subwords(table.name))
     def arguments(self, pairs): return super().arguments(pairs)|dict(bert=self.table.name)
     def reading(self, captions):
         return read_by(self.vocab.tokenizer, captions, self.vocab.longest)
@@ -204,11 +216,13 @@ class _OwnTexts(_PieceTexts):
 class _FrozenTexts(_VocabTexts):
     "Vectors of a frozen sentence model"
     kind = 'frozen'
+    has_words,is_frozen = False,True
     @classmethod
     def of(cls, table, splits): return cls(table)
 
     @cached_property
-    def model(self): return text_model_of(dict(encoder=self.table.encoder))
+    def model(self):
+        with asked_by('[text] encoder'): return text_model_of(dict(encoder=self.table.encoder))
 
     def prepare(self, splits, home, progress):
         return featurize(splits, None, self.model, home, progress=progress)
@@ -252,7 +266,8 @@ class Inputs:
         if recipe.image.encoder=='own':
             if not holds_pictures(splits):
                 raise ArgumentError('data', 'pictures, which the model reads itself', 'features')
-            own = PretrainedInputs.load(recipe.model['name_or_folder'])
+            with asked_by('[model] name_or_folder'):
+                own = PretrainedInputs.load(recipe.model['name_or_folder'])
             return cls(_OwnImages(recipe.image, own), _OwnTexts(recipe.text, own))
         images = _IMAGES[_image_kind(recipe.image, splits)](recipe.image)
         texts = _TEXTS[TRAINED_TEXTS.get(recipe.text.encoder, 'frozen')].of(recipe.text, splits)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass,replace
 
 import torch
-from jaxtyping import Bool,Float,Int
+from jaxtyping import Bool,Float
 from PIL import Image
 from torch import Tensor,nn
 
@@ -138,6 +138,8 @@ class Linear(RetrievalModel):
         self._fill(A, B, strength)
         return Solved(self.form, strength, best)
 
+    def learned(self)->dict[str,Tensor]: return {}
+
     def _fill(self, A, B, strength):
         P,Q = FORMS[self.form](A, B, strength, self.image_encoder.weight.shape[1])
         self.text_encoder.weight,self.image_encoder.weight = P.contiguous(),Q.contiguous()
@@ -187,6 +189,8 @@ class _Summed(RetrievalModel):
     @property
     def width(self)->int: return self.solved.width+self.config['dim']
     def solve(self, data): return self.solved.solve(data)
+    def learned(self)->dict[str,Tensor]:
+        return {k:x for k,x in super().learned().items() if not k.startswith('solved.')}
 
     def encode_image(self, batch):
         return self.joined(self.solved.encode_image(batch), super().encode_image(batch))

@@ -14,7 +14,6 @@ from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 
-import torch
 from fastcore.basics import patch
 from jaxtyping import Float
 from torch import Tensor,nn
@@ -93,6 +92,17 @@ def came_trained(self:RetrievalModel)->list[nn.Parameter]: # Each once
     "Parameters that came trained, as the parts of the model say"
     parts = [m for m in self.modules() if m is not self and hasattr(m, 'came_trained')]
     return list(dict.fromkeys(p for m in parts for p in m.came_trained()))
+
+@patch
+def learned(self:RetrievalModel)->dict[str,Tensor]: # By name
+    "Weights and buffers that another training can begin with; none that are solved for"
+    return self.state_dict()
+
+@patch
+def fixed_regions(self:RetrievalModel)->int|None:
+    "How many regions an image must have, as a part of the model says; None for any number"
+    said = [m.fixed_regions for m in self.modules() if m is not self and hasattr(m, 'fixed_regions')]
+    return next(iter(said), None)
 
 @patch
 def solve(self:RetrievalModel,

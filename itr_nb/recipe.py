@@ -17,7 +17,8 @@ from pathlib import Path
 import tomli_w
 from pydantic import BaseModel,ConfigDict,Field,Strict,ValidationError,create_model
 
-from .core import ArgumentError,Loss,atomic_path,terms_of
+from .defaults import BATCH_SIZE,LR,MIN_COUNT,OPTIMIZER,PRECISION,SCHEDULE
+from .files import ArgumentError,atomic_path
 from .registry import LOSSES,MODELS,TABLES,nearest
 from .shelf import Variant,import_uses,put_together,variants
 
@@ -39,7 +40,7 @@ class ImageTable(Table):
 class TextTable(Table):
     "How a text becomes what the model reads"
     encoder:str # A sentence encoder; 'bag' of words; 'gru', 'lstm', 'bert' to be trained; 'own'
-    min_count:int = Field(4, ge=1) # Fewer occurrences make a word unknown
+    min_count:int = Field(MIN_COUNT, ge=1) # Fewer occurrences make a word unknown
     marks:bool = True # Words for start and end?
     longest:int = Field(128, ge=4) # Words of a caption at most, for one that is trained
     vectors:str|None = None # File of word vectors to start from
@@ -48,18 +49,18 @@ class TextTable(Table):
 class TrainTable(Table):
     "How it is trained"
     epochs:int = Field(ge=0) # 0 for a model that is solved for, which has no loss
-    batch_size:int = Field(128, ge=2)
-    lr:float = Field(1e-3, gt=0) # Of the highest point of the schedule
-    optimizer:typing.Literal['adamw', 'adam'] = 'adamw'
+    batch_size:int = Field(BATCH_SIZE, ge=2)
+    lr:float = Field(LR, gt=0) # Of the highest point of the schedule
+    optimizer:typing.Literal['adamw', 'adam'] = OPTIMIZER
     lr_pretrained:float|None = Field(None, gt=0) # For what came trained
     weight_decay:float = Field(0., ge=0)
-    schedule:typing.Literal['constant', 'linear', 'cosine', 'step'] = 'constant'
+    schedule:typing.Literal['constant', 'linear', 'cosine', 'step'] = SCHEDULE
     warmup:float = Field(0., ge=0) # Share of all steps, or epochs from 1 on
     drop_every:int|None = Field(None, ge=1) # Epochs, for 'step'
     floor:float = Field(0., ge=0, le=1) # Share of the rate that the schedule ends at
     clip:float|None = Field(None, gt=0) # Length of a gradient
     accumulate:int = Field(1, ge=1) # Batches a step
-    precision:typing.Literal['no', 'bf16', 'fp16'] = 'no'
+    precision:typing.Literal['no', 'bf16', 'fp16'] = PRECISION
     hinge_warmup:int = Field(0, ge=0) # Epochs with the sum of hinges
     patience:int|None = Field(None, ge=1) # Epochs without a better validation
     workers:int = Field(0, ge=0) # Processes that open pictures
@@ -191,7 +192,7 @@ def make_term(
     name:str, # Of a registered loss
     table:dict, # Its `weight` and arguments
     model=None, # For a loss that asks the model
-)->Loss|None: # Weighted; None for a loss that asks the model where there is none yet
+): # A `Loss`, weighted; None for one that asks the model where there is none yet
     "One term of a loss; `ArgumentError` for arguments that it does not take"
     cls,where = LOSSES[name],f'recipe {recipe} [loss.{name}]'
     kw = {k:v for k,v in table.items() if k!='weight'}
@@ -216,13 +217,54 @@ def _check_model(name:str, model:dict):
     named = {k:v for k,v in model.items() if k not in ('kind', 'args')}
     _check_arguments(MODELS[kind], named, where, _OF_THE_DATA, args)
 
+# %% ../nbs/reference/71_recipe.ipynb #rc71read
+_VOCAB = 'gru', 'lstm', 'bag'
+# Table, key that decides, and the values beside which another key is read
+_READ = [
+    ('text', 'encoder', dict(
+        min_count=_VOCAB, marks=_VOCAB, longest=_VOCAB, vectors=('gru', 'lstm'), name=('bert',))),
+    ('train', 'schedule', dict(drop_every=('step',), floor=('linear', 'cosine')))]
+def _said(table:Table)->list[str]:
+    "Keys whose value is another than the default"
+    fields = type(table).model_fields.items()
+    return [k for k,f in fields if not f.is_required() and getattr(table, k)!=f.default]
+
+def _check_read(name:str, tables:dict):
+    "Refuse a value that says nothing, since other keys decide that nobody reads it"
+    def refuse(table, key, beside, got):
+        raise ArgumentError(f'recipe {name} [{table}] {key}', f'{beside} beside it', got)
+    for table,by,readers in _READ:
+        if table not in tables: continue
+        value = getattr(tables[table], by)
+        for key in _said(tables[table]):
+            if value not in readers.get(key, (value,)):
+                refuse(table, key, f'{by} {" or ".join(map(repr, readers[key]))}', value)
+    image,train = tables.get('image'),tables.get('train')
+    if image and image.encoder=='own':
+        for key in _said(image): refuse('image', key, "another encoder than 'own'", 'own')
+    if image and image.augment and image.regions:
+        refuse('image', 'regions', 'augment = false', True)
+    if image and train and train.workers and not image.augment and image.encoder!='own':
+        refuse('train', 'workers', "augment or the encoder 'own' in [image]", image.encoder)
+
 # %% ../nbs/reference/71_recipe.ipynb #c091c12e
-def _check_losses(name:str, loss:dict, epochs:int, gives:set[str]):
+_TRAINING = (
+    'lr', 'optimizer', 'lr_pretrained', 'weight_decay', 'schedule', 'warmup', 'clip', 'accumulate',
+    'precision', 'hinge_warmup', 'patience', 'twins', 'equals')
+
+def _check_solved(name:str, train:TrainTable):
+    "Refuse what a model that is solved for has no use of"
+    for key in _said(train):
+        if key in _TRAINING:
+            where = f'recipe {name} [train] {key}'
+            raise ArgumentError(where, 'epochs of 1 or more beside it', 0)
+
+def _check_losses(name:str, loss:dict, train:TrainTable, gives:set[str]):
     where = f'recipe {name} [loss]'
-    if loss=={} and epochs==0: return
-    if epochs==0:
+    if loss=={} and train.epochs==0: return _check_solved(name, train)
+    if train.epochs==0:
         need = 'a number greater than or equal to 1, for a loss to be learned from'
-        raise ArgumentError(f'recipe {name} [train] epochs', need, epochs)
+        raise ArgumentError(f'recipe {name} [train] epochs', need, 0)
     if not isinstance(loss, dict) or not loss:
         raise ArgumentError(where, f'terms, each {nearest("", LOSSES)}', loss)
     for key,table in loss.items():
@@ -230,7 +272,7 @@ def _check_losses(name:str, loss:dict, epochs:int, gives:set[str]):
         if not isinstance(table, dict):
             raise ArgumentError(f'recipe {name} [loss.{key}]', 'a table', table)
         term = make_term(name, key, table)
-        needs = [n for _,l in terms_of(term) for n in l.needs] if term is not None else []
+        needs = () if term is None else term.needs
         if lost := [n for n in needs if n not in gives]:
             raise ArgumentError(f'recipe {name} [loss.{key}]',
                 f'a table that gives {" and ".join(lost)}: {nearest("", TABLES)}', 'none')
@@ -239,8 +281,6 @@ def _check_texts(name:str, text:TextTable):
     where = f'recipe {name} [text]'
     if text.encoder=='bert' and not text.name:
         raise ArgumentError(f'{where} name', "a folder or a name on the Hub, for 'bert'", text.name)
-    if text.vectors and text.encoder not in ('gru', 'lstm'):
-        raise ArgumentError(f'{where} vectors', "encoder 'gru' or 'lstm' with them", text.encoder)
 
 def _check_own_inputs(name:str, image:ImageTable, text:TextTable, model:dict):
     "A pretrained model reads pictures and texts by itself, and no other does"
@@ -263,12 +303,13 @@ def _recipe_of(
     known name"""
     name,table = table.get('name', 'recipe'),dict(table)
     here = f'recipe {name}'
-    import_uses(table.get('uses', []))
-    more = {k:table.pop(k) for k in list(table) if k not in Recipe.model_fields and k in TABLES}
-    more = {k:table_of(k, v, f'{here} [{k}]') for k,v in more.items() if v!={}}
     typed = dict(image=ImageTable, text=TextTable, train=TrainTable)
     for k,kind in typed.items():
         if k in table: table[k] = _check_table(kind, table[k], f'{here} [{k}]')
+    _check_read(name, table)
+    import_uses(table.get('uses', []))
+    more = {k:table.pop(k) for k in list(table) if k not in Recipe.model_fields and k in TABLES}
+    more = {k:table_of(k, v, f'{here} [{k}]') for k,v in more.items() if v!={}}
     if strange := [k for k in table if k not in Recipe.model_fields or k=='more']:
         known = [*(k for k in Recipe.model_fields if k!='more'), *TABLES]
         raise ArgumentError(f'{here} {strange[0]}', nearest(strange[0], known), strange[0])
@@ -277,7 +318,7 @@ def _recipe_of(
     _check_own_inputs(name, recipe.image, recipe.text, recipe.model)
     _check_texts(name, recipe.text)
     fields = {f for t in more.values() for f in t.fields}
-    _check_losses(name, recipe.loss, recipe.train.epochs, fields)
+    _check_losses(name, recipe.loss, recipe.train, fields)
     return recipe
 
 def table_of(

@@ -15,9 +15,8 @@ from pathlib import Path
 from types import ModuleType
 
 import itr_nb
-from .core import ArgumentError,parsed,read_text
-from .files import as_path
-from .registry import import_part,nearest,packages
+from .files import ArgumentError,as_path,parsed,read_text
+from .registry import folders,import_part,nearest
 
 # %% ../nbs/reference/70_shelf.ipynb #b8bb3b7a
 def read_toml(
@@ -36,8 +35,8 @@ def import_uses(
     return [import_part(n, 'uses', beside) for n in names]
 
 def _folders(uses:Sequence[ModuleType]=())->list[Path]:
-    modules = [itr_nb, *packages(), *(m for m in uses if hasattr(m, '__path__'))]
-    return [Path(m.__path__[0]) for m in modules]
+    others = [Path(m.__path__[0]) for m in uses if hasattr(m, '__path__')]
+    return [Path(itr_nb.__path__[0]), *folders(), *others]
 
 def book(
     uses:Sequence[ModuleType]=(), # Other packages that may have recipes

@@ -122,7 +122,7 @@ def serve(
     answer(Index.load(index, run), host, port, token, show)
 
 # %% ../nbs/reference/97_verbs.ipynb #7ab1e001
-_TABLE = 'A paper and the number of its table, such as imc-3; all that there are if not given.'
+_TABLE = 'A paper and the number of its table, such as PAPER-3; all that there are if not given.'
 _TABLES = 'Holds a run folder for each recipe and seed, for all tables.'
 _MAKE = 'Train what is missing, a seed after another; a later call goes on.'
 _SPEC = "Other data than the paper's, for a rehearsal, as `itr train` takes them."
@@ -171,7 +171,7 @@ def export(
     show(f"{onnx/'README.md'}")
 
 # %% ../nbs/reference/97_verbs.ipynb #c1a10002
-_PAPER = "A paper's package, such as imc; the papers that there are if not given."
+_PAPER = "A paper's package; the papers that there are if not given."
 
 def claims(
     paper:Annotated[str, typer.Argument(metavar='[PAPER]', help=_PAPER)]=None,

@@ -1,7 +1,9 @@
 """The laws of the package's imports, read from its text, imports inside functions included
 
 1. A wing (the folder of a paper) imports the road and never another wing; the road imports no wing.
-2. No import runs upward in `order`, and none in a circle, within a folder neither."""
+2. No import runs upward in `order`, and none in a circle, within a folder neither.
+3. The road names no paper: not in its code, not in its scripts, and not in what every user reads. A docstring or a comment elsewhere
+   may say from which equation something is."""
 import ast,re
 from collections import Counter
 
@@ -13,9 +15,9 @@ package = root/'itr_nb'
 found = pages()
 
 # Low to high; a wing stands where 'wings' is. `workshop` makes data by means of encoders, so it stands above both; `show` draws
-# what it is given, and `run` hands it what a run has found
-order = ('files checks core registry data encode workshop score losses train judge model linear wings '
-    'show shelf claims recipe inputs build run course verbs cli __main__').split()
+# what it is given, a wing's as well, and `run` hands it what a run has found
+order = ('files defaults checks core registry data encode workshop score losses train judge model linear show wings '
+    'shelf claims recipe inputs build run course verbs cli __main__').split()
 
 # Imports that break the first law, (who imports, what): why
 exceptions:dict[tuple[str,str],str] = {}
@@ -80,6 +82,40 @@ def circles(texts):
 
 texts,wings = sources(),wings_in(package, found)
 
+# Models that are known by another name than their paper's
+kinds = {'saf', 'sgr', 'imcnet', 'blip', 'xvlm'}
+# Whose every text reaches the user, whatever the model
+heard = {'core', 'verbs', 'cli'}
+
+def words_in(text): return {w.lower() for w in re.findall('[A-Z]+(?![a-z])|[A-Z]?[a-z]+', text)}
+
+def said_by(text):
+    "Names and strings of a module, without its docstrings"
+    tree = ast.parse(text)
+    scopes = [n for n in ast.walk(tree) if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef))]
+    docs = {id(n.body[0].value) for n in scopes if n.body and isinstance(n.body[0], ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs: yield node.value
+        for field in ('id', 'attr', 'arg', 'name'):
+            if isinstance(name := getattr(node, field, None), str): yield name
+
+def named_papers(texts, scripts, wings):
+    "Where the road names a paper or its model, as (where, name)"
+    names = wings|kinds
+    for module,text in texts.items():
+        if unit(module) in wings: continue
+        said = [text] if module in heard else said_by(text)
+        yield from ((module, w) for w in sorted(names & set().union(*map(words_in, said))))
+    for name,text in scripts.items():
+        code = re.sub('//.*', '', text)
+        yield from ((name, w) for w in sorted(names & words_in(code)))
+
+def scripts():
+    "Scripts of the road by their path"
+    paths = [p for kind in ('js', 'css') for p in sorted(package.rglob(f'*.{kind}'))]
+    paths = [p.relative_to(package) for p in paths]
+    return {p.as_posix(): (package/p).read_text(encoding='utf-8') for p in paths if p.parts[0] not in wings}
+
 def test_the_wings_are_found(): assert {'sgraf', 'imc', 'ckstn', 'cusa'}<=wings
 def test_a_wing_stands_alone(): assert wing_breaches(texts, wings, exceptions)==[]
 def test_no_import_runs_upward(): assert upward_breaches(texts, wings)==[]
@@ -118,6 +154,35 @@ def test_a_planted_circle_is_noticed():
     assert circles({'a.x':'from .y import f', 'a.y':'def g():\n    from .z import h', 'a.z':'from . import x'})==[['a.x', 'a.y', 'a.z']]
     assert circles({'a.__init__':'from .x import f', 'a.x':'from ..a import g'})==[['a.__init__', 'a.x']]
     assert circles({'a.x':'from .y import f\nfrom .z import g', 'a.y':'from .z import g', 'a.z':''})==[]
+
+def test_the_road_names_no_paper():
+    assert list(named_papers(texts, scripts(), wings))==[]
+
+@pytest.mark.parametrize('where,line,name', [
+    ('show.sheet', "_MODELS = 'saf','sgr'", 'saf'),
+    ('show.sheet', "def f(packed): return packed.about['kind']=='SGR'", 'sgr'),
+    ('build', "need = f'a model of {3} kinds, as IMC has'", 'imc'),
+    ('train.learner', 'def f(ckstn=None): pass', 'ckstn'),
+    ('judge.ranks', 'class CUSAReport: pass', 'cusa'),
+    ('encode.words', 'def f(model): return model.imcnet', 'imcnet'),
+    ('cli', 'def f():\n    "Shows hover cards, as of SGRAF"', 'sgraf'),
+    ('core', '# Added as SGRAF does', 'sgraf'),
+    ('show/labs_js/core.js', 'const seen = {safScore: 1};', 'saf')])
+def test_a_planted_name_of_a_paper_is_noticed(where, line, name):
+    plant = lambda files: {k: f'{v}\n{line}\n' if k==where else v for k,v in files.items()}
+    assert (where, name) in list(named_papers(plant(texts), plant(scripts()), wings))
+
+def test_an_equation_may_be_cited():
+    assert list(named_papers({'losses.triplet': 'def f():\n    "SGRAF Eq. (10)" # IMC Eq. (1)'}, {'a.js': '// SAF'}, wings))==[]
+
+def asks_for_kinds(texts):
+    "Modules other than `inputs` that ask what kind of input they have before them"
+    return [m for m,text in texts.items() if m!='inputs' and re.search(r"\b(images|texts)\.kind\b|\.kinds\['(images|texts)'", text)]
+
+def test_inputs_alone_know_their_kinds():
+    assert asks_for_kinds(texts)==[]
+    for line in ("if run.inputs.texts.kind=='vocab': pass", "x = images.kind!='features'", "x = inputs.kinds['images']"):
+        assert asks_for_kinds({**texts, 'run.warm': f'{texts["run.warm"]}\n{line}\n'})==['run.warm']
 
 def test_a_module_without_a_place_is_noticed():
     with pytest.raises(KeyError): upward_breaches({'attic':'from .core import Loss', 'core':''}, wings)

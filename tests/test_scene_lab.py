@@ -9,9 +9,8 @@ from test_site import chromium
 from itr_nb.core import Batch,ImageStates
 from itr_nb.data.vocab import tokenize,Vocab
 from itr_nb.sgraf.attention import attention_weights
-from itr_nb.sgraf.scene_lab import restore,scene_parts
+from itr_nb.sgraf.scene_lab import restore,scene_lab,scene_parts
 from itr_nb.show.labs import save_labs
-from itr_nb.show.scene_lab import scene_lab
 from itr_nb.workshop.meaning import Meaning,Phrase,RELATIONS,Region,Scene,SIZES,holds
 from itr_nb.workshop.grammar import FORMS,say,written
 

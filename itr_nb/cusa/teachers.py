@@ -25,7 +25,9 @@ from ..core import ArgumentError,atomic_path,Batch
 from ..data.batches import rng_of
 from ..data.pairs import CaptionPairs,FeatureRows,fingerprint_of,Splits
 from ..encode.features import extract,extract_text
-from ..encode.pretrained import image_model_of,text_model_of
+from itr_nb.encode.pretrained import (
+    asked_by,check_encoder,IMAGE_ENCODERS,image_model_of,SENTENCE_ENCODERS,text_model_of,
+)
 from ..registry import nearest,table
 from ..train.learner import Callback,Learner
 
@@ -311,10 +313,14 @@ class OnlineTeachersCB(Callback):
         learner.batch = Batch(**b.tensors()|seen)
 
 # %% ../../nbs/cusa/07_attach.ipynb #7cc064b1
-def _opened(name:str|None, load, **how):
+def _is_file(name:str|None)->bool: return name is not None and Path(name).suffix in _FILES
+
+def _opened(side:str, name:str|None, load, **how):
     "A model by its name; the path of a file of features stays one"
-    if name is None or Path(name).suffix in _FILES: return name
-    return load({'encoder':name, **how})
+    if name is None or _is_file(name): return name
+    with asked_by(f'[teacher] {side}'): return load({'encoder':name, **how})
+
+_KNOWN = dict(image=IMAGE_ENCODERS, text=SENTENCE_ENCODERS)
 
 @table('teacher')
 @dataclass
@@ -333,6 +339,7 @@ class Teachers:
         for side,name in names.items():
             good = isinstance(name, str) and name.strip()
             if not good: refuse(side, 'the name of a model or a file')
+            if not _is_file(name): check_encoder(name, _KNOWN[side], side)
         _check_centre(self.centre)
         whole = self.size is None or type(self.size) is int
         if not whole or self.size is not None and self.size<1: refuse('size', 'pixels, 1 or more')
@@ -348,12 +355,12 @@ class Teachers:
     def files(self, split:str='train')->list[Path]:
         "Files of features that must be there for a split"
         names = [n for n in (self.image,self.text) if n is not None]
-        return [_file_of(n, split) for n in names if Path(n).suffix in _FILES]
+        return [_file_of(n, split) for n in names if _is_file(n)]
 
     def models(self)->dict: # What `with_teachers` and `OnlineTeachersCB` take
         "The teachers, opened; raises `FileNotFoundError` where one cannot be read"
-        image = _opened(self.image, image_model_of, size=self.size)
-        text = _opened(self.text, text_model_of)
+        image = _opened('image', self.image, image_model_of, size=self.size)
+        text = _opened('text', self.text, text_model_of)
         return dict(image=image, text=text, centre=self.centre)
 
 # %% ../../nbs/cusa/07_attach.ipynb #78b18d91

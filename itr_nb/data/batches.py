@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader,Dataset
 
 from ..core import ArgumentError,Batch,check_finite,lengths_to_mask
+from ..defaults import BATCH_SIZE
 from ..registry import nearest
 from .pairs import CaptionPairs,FeatureRows,Splits,Take
 from .splits import digests_in,joined_ids,sayings
@@ -198,7 +199,7 @@ class RetrievalData:
     def __init__(self,
         splits:Splits, # At least what is asked of it later; training needs train
         vocab:Vocab|None=None, # Gives tokens; without it the word features of the splits are used
-        batch_size:int=128, # Pairs a training step
+        batch_size:int=BATCH_SIZE, # Pairs a training step
         seed:int=0, # Of the order
         image_transform:tuple[Callable,Callable]|None=None, # Of pictures, to train and to evaluate
         num_workers:int=0, # Processes that read ahead

@@ -13,7 +13,7 @@ import ast,csv,io,json,re,tokenize,warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core import ArgumentError,parsed,read_text
+from ..core import ArgumentError,parsed
 from ..files import check_size,too_deep
 from .splits import is_split
 

@@ -17,6 +17,7 @@ import numpy as np
 from fastcore.basics import patch
 
 from ..core import ArgumentError,atomic_path,read_json
+from ..defaults import MIN_COUNT
 from .pairs import fingerprint_of
 
 # %% ../../nbs/reference/12_vocab.ipynb #9582f049
@@ -53,7 +54,7 @@ class Vocab:
     @classmethod
     def build(cls,
         captions:Sequence[str], # Of the train split and no other
-        min_count:int=4, # Rarer words become <unk>
+        min_count:int=MIN_COUNT, # Rarer words become <unk>
         marks:bool=True, # As `Vocab` takes them
         longest:int|None=None, # As `Vocab` takes it
     )->'Vocab':

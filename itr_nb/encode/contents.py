@@ -8,7 +8,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/contents.html.md"""
 __all__ = ['file_digests', 'content_of']
 
 # %% ../../nbs/reference/37_contents.ipynb #1992901e
-import hashlib,os,sqlite3
+import os,sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path

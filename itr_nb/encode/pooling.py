@@ -56,6 +56,9 @@ class RegionNorm(nn.BatchNorm1d):
     and features
 
     Raises `ArgumentError` for another number of regions, and where one of them is padding"""
+    @property
+    def fixed_regions(self)->int: return self.num_features
+
     def forward(self,
         x:Float[Tensor, "b n d"], # As many regions as `num_features`
         mask:Bool[Tensor, "b n"], # True throughout: the released layout has no padding

@@ -28,6 +28,7 @@ from .ranks import mean_report,PROTOCOLS,ranks,ranks_by_rows,ranks_report
 from .twins import twins_lines,twins_report
 from ..score.all_pairs import all_pairs,collect,RaggedTexts
 from ..score.kernels import say_bf16
+from ..score.recompute import as_scorer
 
 # %% ../../nbs/reference/60_report.ipynb #b6800c74
 @contextmanager
@@ -67,8 +68,7 @@ def _without_parts(states:States)->States:
 
 def _reads_parts(model:nn.Module)->bool:
     "Does the score of a model look at regions or words?"
-    scorer = getattr(model, 'scorer', None)
-    return getattr(getattr(scorer, 'fn', scorer), 'reads_parts', True)
+    return not hasattr(model, 'scorer') or as_scorer(model.scorer).reads_parts
 
 # %% ../../nbs/reference/60_report.ipynb #b441d1a8
 def markdown_table(rows:Sequence[Sequence[str]])->str: # Cells; the first row is the header
@@ -318,7 +318,7 @@ def needs_whole(
     pairs, # The split
 )->bool:
     "Must a gallery be scored in one piece: as the score couples pairs, or more truth is known?"
-    couples = any(getattr(getattr(m, 'scorer', None), 'couples', None) for m in models)
+    couples = any(as_scorer(m.scorer).couples for m in models if hasattr(m, 'scorer'))
     known = pairs.relevant is not None or 'caption_twins' in (getattr(pairs, 'extra', None) or {})
     return couples or known
 

@@ -111,7 +111,7 @@ def evaluate_runs(
         raise ArgumentError('precision', 'no, for any report but the plain one', precision)
     if rerank and (full or len(runs)>1 or not runs[0].model.reranks):
         raise ArgumentError(
-            'rerank', 'one run of a model with a second stage, such as blip, and its plain report',
+            'rerank', 'one run of a model with a second stage, and its plain report',
             [r.recipe.name for r in runs])
     models = [r.model for r in runs]
     datas = [r.data if spec is None else r.open(spec, images) for r in runs]

@@ -30,6 +30,7 @@ from itr_nb.data.pairs import (
 )
 from ..data.splits import plain_words
 from ..data.tables import CodePageWarning
+from ..defaults import BATCH_SIZE
 from ..files import kind_of_file,open_picture,plain_text
 from ..inputs import Inputs
 from ..recipe import Recipe
@@ -326,7 +327,7 @@ def check_data(
         found += _guarded(_of_rows(splits), 'rows')
         digests = _digests(splits, progress)
     found += [*_equal(splits, digests), *_of_captions(splits)]
-    found += _of_splits(splits, recipe.train.batch_size if recipe else 128)
+    found += _of_splits(splits, recipe.train.batch_size if recipe else BATCH_SIZE)
     if recipe: found += _guarded(_of_recipe(check_recipe(recipe), splits, Path()), 'recipe')
     return Checkup(spec, found, splits)
 

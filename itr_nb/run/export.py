@@ -62,12 +62,12 @@ def table_of(
     texts, # Of a run's `Inputs`
 )->dict|None: # For `Reader`; None where the text side takes features
     "What makes ids of a caption, as a run does"
-    if texts.kind=='vocab':
+    if texts.has_words:
         v = texts.vocab
         start,end = ([1], [2]) if v.marks else ([], [])
         return dict(kind='words', ids=v.ids, unknown=3, start=start, end=end, longest=v.longest,
             steps=_nltk_steps())
-    if texts.kind!='frozen': return _of_tokenizer(texts.vocab.tokenizer, texts.vocab.longest)
+    if not texts.is_frozen: return _of_tokenizer(texts.vocab.tokenizer, texts.vocab.longest)
     model = sentence_model(texts)
     return None if model is None else _of_tokenizer(model.tokenizer, model.max_seq_length)
 

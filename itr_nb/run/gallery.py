@@ -9,7 +9,7 @@ __all__ = ['needs_parts', 'Gallery', 'keep_gallery', 'live_gallery']
 
 # %% ../../nbs/reference/67_gallery.ipynb #a7329065
 import io,os,zipfile
-from collections.abc import Callable,Iterator,Sequence
+from collections.abc import Callable,Sequence
 from functools import cached_property
 from pathlib import Path
 

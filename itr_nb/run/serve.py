@@ -11,7 +11,6 @@ __all__ = ['Limits', 'Pictures', 'serve']
 import asyncio,html,io,ipaddress,os,secrets,socket,threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import quote,urlsplit

@@ -19,7 +19,6 @@ from PIL import Image
 from torch import Tensor,nn
 
 from ..core import ArgumentError,Batch,ImageStates,States,TextStates
-from ..encode.pooling import RegionNorm
 from ..inputs import Inputs
 from ..model import RetrievalModel
 
@@ -132,14 +131,14 @@ def _side(
 
 def _image_part(model:RetrievalModel, images)->Part: # Of the run's `Inputs`
     "The picture side: from pixels where the run reads whole pictures, else from features"
-    if images.kind!='features' and not images.table.regions:
+    if images.sees and not images.table.regions:
         shape = images.pixels([Image.new('RGB', (64,64))]).shape[1:]
-        frozen = _Features(images.model) if images.kind=='frozen' else None
+        frozen = _Features(images.model) if images.is_frozen else None
         draw = lambda n,_: (_some(n, *shape),)
         return _side(
             model, True, frozen, ('pixels',), ({0:'images'},), draw, [(1,1), (4,1)])
     width = model.config['image_dim']
-    fixed = next((m.num_features for m in model.modules() if isinstance(m, RegionNorm)), None)
+    fixed = model.fixed_regions()
     drawn = lambda n,r: _drawn_regions(n, fixed or r, width, fixed is None)
     fields = _fields_read(model.encode_image, drawn(2, 3))
     axes = {0:'images'} if fixed else {0:'images', 1:'regions'}
@@ -159,7 +158,7 @@ def sentence_model(
 def _text_part(model:RetrievalModel, texts)->Part: # Of the run's `Inputs`
     "The text side: from ids, or from features of a frozen model that cannot be traced"
     axes,sizes = ({0:'texts', 1:'words'},)*2,[(1,2), (4,9), (3,3)]
-    if texts.kind!='frozen': frozen,most = None,len(texts.vocab)
+    if not texts.is_frozen: frozen,most = None,len(texts.vocab)
     elif (frozen := sentence_model(texts)) is not None:
         frozen,most = _Sentences(frozen),len(frozen.tokenizer)
     else:

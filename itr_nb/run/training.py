@@ -155,7 +155,7 @@ def _said(found:Claim, run:Run)->list[str]:
     faults = next((p.extra['skipped'] for p in run.pictures.values() if 'skipped' in p.extra), {})
     lines += [f'left out, {k}: {len(v)}, such as {v[:3]}' for k,v in faults.items()]
     for f in quick(run.pictures, run.inputs.texts):
-        if f.kind!='language' or run.inputs.texts.kind!='frozen': # These have said it already
+        if f.kind!='language' or not run.inputs.texts.is_frozen: # These have said it already
             named = f': {some(f.names, 3)}' if f.names else ''
             lines.append(plain_text(f'{f.kind}: {f.said}{named}'))
     return lines
@@ -207,7 +207,7 @@ def train(
     state = this_process()
     out = Path(os.path.realpath(out)) if Path(out).is_symlink() or not Path(out).name else Path(out)
     recipe = placed(recipe, out, resume)
-    check_recipe(recipe)
+    check_recipe(recipe, begun=resume)
     with contextlib.ExitStack() as held:
         enter = lambda: held.enter_context(
             claimed(out, recipe, resume, overwrite, _paths_of(recipe, spec, images)))

@@ -8,7 +8,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/run_vectors.html.md"""
 __all__ = ['check_pictures', 'holds_teachers', 'may_write_vectors']
 
 # %% ../../nbs/reference/66_run_vectors.ipynb #078ba0c6
-import json,os
+import os
 from collections.abc import Iterator,Sequence
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def check_pictures(
     run:Run, # That shall see pictures without captions and boxes
 ):
     "Refuse a run that cannot read a picture by itself; `ArgumentError`"
-    if run.inputs.images.kind=='features':
+    if not run.inputs.images.sees:
         raise ArgumentError('run', 'one that reads pictures', f'{run.folder}, of features')
     if run.recipe.image.regions:
         need = 'one that reads whole pictures; these come without boxes'

@@ -8,22 +8,20 @@ Docs: https://itr-nb.github.io/itr_nb/reference/warm.html.md"""
 __all__ = ['placed', 'Start', 'Fit', 'fit', 'planned_start']
 
 # %% ../../nbs/reference/39_warm.ipynb #6e257fed
-from dataclasses import asdict,dataclass,field
+from dataclasses import dataclass,field
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from torch import nn,Tensor
+from torch import nn
 
 from ..build import build_model
 from ..core import ArgumentError,read_json
 from ..data.pairs import Splits
 from ..files import file_hash
 from ..inputs import Inputs
-from ..linear import Linear
 from ..model import RetrievalModel
 from ..recipe import load_recipe,Recipe
-from ..registry import nearest
 from .fetch import run_folder
 from .folder import check_manifest
 
@@ -55,7 +53,7 @@ class Start:
         self.place,self.folder = recipe.train.start,run_folder(recipe.train.start)
         self.weights = self.folder/'model'/'model.safetensors'
         if not self.weights.is_file():
-            raise FileNotFoundError(f'{self.weights}: no weights there to start from')
+            raise FileNotFoundError(f'{where}: no weights to start from, {self.weights}')
         check_manifest(self.folder)
         self.recipe = load_recipe(self.folder/'recipe.toml', beside=False)
         kind = read_json(self.folder/'model'/'config.json', dict).get('model')
@@ -90,14 +88,9 @@ class Fit:
         if self.features: said.append(f'it learned on other features, {", ".join(self.features)}')
         return '; '.join(said)
 
-def _learned(model:RetrievalModel)->dict[str,Tensor]:
-    "Weights and buffers by name, but those of closed forms, which are solved anew"
-    solved = [f'{name}.' for name,m in model.named_modules() if isinstance(m, Linear)]
-    return {k:x for k,x in model.state_dict().items() if not k.startswith(tuple(solved))}
-
 def _by_word(model:RetrievalModel, inputs:Inputs)->str|None:
     "Name of the weight with a row for each word of a vocabulary"
-    if inputs.texts.kind!='vocab': return None
+    if not inputs.texts.has_words: return None
     n = len(inputs.vocab)
     return next((f'{name}.weight' for name,m in model.named_modules()
         if isinstance(m, nn.Embedding) and m.num_embeddings==n), None)
@@ -113,10 +106,10 @@ def fit(
 )->Fit:
     "Take over what fits, in place; `ArgumentError` where nothing does"
     said = Fit(start.place, start.recipe.name, file_hash(start.weights), features=start.features)
-    words = _by_word(model, inputs) if start.inputs.texts.kind=='vocab' else None
+    words = _by_word(model, inputs) if start.inputs.texts.has_words else None
     with safe_open(start.weights, 'pt') as f, torch.no_grad():
         there = set(f.keys())
-        for name,ours in _learned(model).items():
+        for name,ours in model.learned().items():
             if name not in there:
                 said.missing.append(name)
                 continue

@@ -260,7 +260,7 @@ def all_pairs(
     home = texts.glob.device
     if not len(images) or not len(texts): return texts.glob.new_zeros(len(images), len(texts))
     budget = room_on(torch.device(device or home)) if budget is None else budget
-    cost = pair_bytes or getattr(score, 'pair_bytes', attended_bytes)
+    cost = pair_bytes or getattr(score, 'pair_bytes', None) or attended_bytes
     (_,r,d),size = images.local.shape,images.local.element_size()
     width = texts.width if isinstance(texts, RaggedTexts) else texts.mask.shape[1]
     pair,move = lambda w: cost(r, w, d, size),lambda states: states.to(device or home)

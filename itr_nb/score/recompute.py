@@ -38,16 +38,16 @@ class _Piece:
 GRAPH = 3 # What a pair takes with its graph, in units of what it takes without
 
 def _pair_cost(
-    scorer:Callable, # Its `pair_bytes`, else `attended_bytes`, counts
+    scorer:Scorer, # Its `pair_bytes`, else `attended_bytes`, counts
     images:ImageStates, # Images
 )->Callable[[int],int]: # Words of a caption -> bytes of a pair with its graph
     "What blocks are planned with"
     (_,r,d),size = images.local.shape,images.local.element_size()
-    count = getattr(scorer, 'pair_bytes', attended_bytes)
+    count = scorer.pair_bytes or attended_bytes
     return lambda w: GRAPH*count(r, w, d, size)
 
 def _plan_pieces(
-    scorer:Callable, # Whole columns where its `couples` is not None
+    scorer:Scorer, # Whole columns where its `couples` is not None
     images:ImageStates, # All images
     texts:TextStates, # All captions
     budget:int, # Bytes that a piece may take
@@ -56,7 +56,7 @@ def _plan_pieces(
 
     Raises `ArgumentError` where a pair, or a column of coupled pairs, is more than the budget"""
     n,cost,length = len(images),_pair_cost(scorer, images),words_of(texts)
-    if getattr(scorer, 'couples', None) is None:
+    if scorer.couples is None:
         return [_Piece(b.images, b.texts, b.words) for b in plan_blocks(n, length, cost, budget)]
     columns = plan_blocks(1, length, lambda w: n*cost(w), budget)
     return [_Piece(slice(0, n), b.texts, b.words) for b in columns]
@@ -78,12 +78,12 @@ def _score_pieces(
 
 # %% ../../nbs/speed/03_recompute.ipynb #c1c749b4
 def _listed_cost(
-    scorer:Callable, # Its `listed_bytes` counts, if it has it
+    scorer:Scorer, # Its `listed_bytes` counts, if it has it
     images:ImageStates, # Images
 )->Callable[[int],int]: # Words of a caption -> bytes of a pair in a list, with its graph
     "What lists are cut with: there a pair has its states, and their gradients, for itself"
     (_,r,d),size = images.local.shape,images.local.element_size()
-    if hasattr(scorer, 'listed_bytes'): return lambda w: scorer.listed_bytes(r, w, d, size)
+    if scorer.listed_bytes: return lambda w: scorer.listed_bytes(r, w, d, size)
     cost = _pair_cost(scorer, images)
     return lambda w: cost(w)+2*(r+w)*d*size
 
@@ -96,21 +96,21 @@ def _active_pieces(
     sparse:float=.25, # Up to this share of active pairs, lists rather than rectangles
 )->Iterator[_Piece]: # Every active pair lies in exactly one
     "The parts of the matrix that must be computed again"
-    if getattr(scorer, 'couples', None) is not None or active.sum()>sparse*active.numel():
+    if scorer.couples is not None or active.sum()>sparse*active.numel():
         for p in _plan_pieces(scorer, images, texts, budget):
             if active[p.images][:,p.texts.to(active.device)].any(): yield p
         return
     length,cost = words_of(texts),_listed_cost(scorer, images)
     for w in length[active.any(0)].unique().tolist():
         t,i = (active & (length==w)).T.nonzero(as_tuple=True)
-        if hasattr(scorer, 'pairs'):
+        if scorer.pairs:
             k = max(1, budget//cost(w))
             yield from (_Piece(a, b, w, True) for a,b in zip(i.split(k), t.split(k)))
         else:
             columns,k = t.unique_consecutive(return_counts=True)
             yield from (_Piece(a, b, w) for a,b in zip(i.split(k.tolist()), columns.split(1)))
 
-def _fits(scorer:Callable, images:ImageStates, texts:TextStates, budget:int)->bool:
+def _fits(scorer:Scorer, images:ImageStates, texts:TextStates, budget:int)->bool:
     "Away from the CPU: may all be scored in one piece, for all one knows without a look at masks?"
     away,width = texts.mask.device.type!='cpu',texts.mask.shape[1]
     return away and len(images)*len(texts)*_pair_cost(scorer, images)(width)<=budget
@@ -135,8 +135,8 @@ def _asked_pieces(
     budget:int, # Bytes that a piece may take
 )->Iterable[_Piece]: # Every pair with a gradient lies in exactly one
     "`_active_pieces`; away from the CPU in fixed shapes: the host waits once, to count"
-    width,alone = texts.mask.shape[1],getattr(scorer, 'couples', None) is None
-    if grad.device.type!='cpu' and alone and hasattr(scorer, 'pairs'):
+    width,alone = texts.mask.shape[1],scorer.couples is None
+    if grad.device.type!='cpu' and alone and scorer.pairs:
         most = max(1, budget//_listed_cost(scorer, images)(width))
         found = _listed_at_once(grad, width, most)
         if found is not None: return found
@@ -250,6 +250,12 @@ class _Recompute(torch.autograd.Function):
         return (None,)*6 + tuple(x.to(v.dtype) for x,v in zip(total, into))
 
 # %% ../../nbs/speed/03_recompute.ipynb #aee1d3f3
+_ASKED = 'couples','pairs','pair_bytes','listed_bytes'
+
+def _answering(scorer:Callable): # As it is where it answers, as a `Scorer` and a fast form do
+    "Something that answers what is asked here"
+    return scorer if all(hasattr(scorer, k) for k in _ASKED) else as_scorer(scorer)
+
 def _layers(scorer:Callable, kind:type)->list[nn.Module]:
     "Those of a kind within a scorer that do something else while they train"
     layers = [m for m in getattr(scorer, 'modules', tuple)() if isinstance(m, kind) and m.training]
@@ -271,7 +277,8 @@ def recompute(
     if drops := _layers(scorer, nn.modules.dropout._DropoutNd):
         raise ArgumentError(
             'scorer', 'no dropout that is active, as a pair is computed twice', drops[0])
-    if getattr(scorer, 'couples', None)=='all' or not len(images) or not len(texts):
+    scorer = _answering(scorer)
+    if scorer.couples=='all' or not len(images) or not len(texts):
         return scorer(images, texts)
     params = [p for p in getattr(scorer, 'parameters', tuple)() if p.requires_grad]
     left,right = _vectors(images),_vectors(texts)
@@ -279,20 +286,23 @@ def recompute(
         scorer, budget, params, len(left), images.mask, texts.mask, *left, *right, *params)
 
 # %% ../../nbs/speed/03_recompute.ipynb #d16c1928
+def _said_by_fn(name:str)->property:
+    "What the function says of itself, else what any scorer would"
+    return property(lambda self: getattr(self.fn, name, getattr(Scorer, name)))
+
 class FunctionScorer(Scorer):
     "A plain function of states, such as `cosine`, as a scorer"
+    couples,reads_parts = _said_by_fn('couples'),_said_by_fn('reads_parts')
+    pairs,pair_bytes = _said_by_fn('pairs'),_said_by_fn('pair_bytes')
+    listed_bytes = _said_by_fn('listed_bytes')
     def __init__(self,
-        fn:Callable[[ImageStates,TextStates],Tensor], # Or a module; its `pair_bytes` counts
+        fn:Callable[[ImageStates,TextStates],Tensor], # Or a module; what it says of itself counts
     ):
         super().__init__()
         self.fn,self.by_glob = fn,fn is cosine
 
     def forward(self, images:ImageStates, texts:TextStates)->Float[Tensor, "i t"]:
         return self.fn(images, texts)
-
-    def pair_bytes(self, regions:int, words:int, dim:int, itemsize:int)->int:
-        "What one pair takes without a graph"
-        return getattr(self.fn, 'pair_bytes', attended_bytes)(regions, words, dim, itemsize)
 
     def extra_repr(self): return getattr(self.fn, '__name__', '')
 
@@ -303,14 +313,14 @@ def as_scorer(
     return score if isinstance(score, Scorer) else FunctionScorer(score)
 
 # %% ../../nbs/speed/03_recompute.ipynb #bbb0b86f
-def _alone(scorer:Callable)->bool:
+def _alone(scorer:Scorer)->bool:
     "Is the score of a pair the same whatever is scored beside it, and however often?"
     restless = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
-    return getattr(scorer, 'couples', None) is None and not _layers(scorer, restless)
+    return scorer.couples is None and not _layers(scorer, restless)
 
-def _pays(scorer:Callable, images:ImageStates, texts:TextStates, budget:int)->bool:
+def _pays(scorer:Scorer, images:ImageStates, texts:TextStates, budget:int)->bool:
     "Is it better to score pairs twice than to keep their graph?"
-    if hasattr(scorer, 'pairs'): return True
+    if scorer.pairs: return True
     cost,score = _pair_cost(scorer, images),GRAPH*images.local.element_size()
     away,width = texts.mask.device.type!='cpu',texts.mask.shape[1]
     words = [width]*len(texts) if away else words_of(texts).tolist()
@@ -356,7 +366,7 @@ class Score:
 
     def pair_bytes(self, regions:int, words:int, dim:int, itemsize:int)->int:
         "What one pair takes without a graph: members run one after the other"
-        counts = [getattr(f, 'pair_bytes', attended_bytes) for f in self._fast()]
+        counts = [f.pair_bytes or attended_bytes for f in self._fast()]
         return max(count(regions, words, dim, itemsize) for count in counts)
 
     def _fast(self)->list[Callable]: return [s.fast() for s in self.scorer.members()]

@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 from fastcore.basics import patch
 from jaxtyping import Bool,Float
-from PIL import Image
 from safetensors import safe_open,SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor

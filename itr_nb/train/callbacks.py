@@ -13,6 +13,7 @@ import json,math,sys,time,warnings
 from pathlib import Path
 
 from ..core import ArgumentError,atomic_path,parsed,terms_of
+from ..defaults import SCHEDULE
 from ..losses.infonce import Temperature
 from .learner import Callback,Learner
 from .state import load_weights,save_weights
@@ -41,7 +42,7 @@ def schedule_factor(
 class ScheduleCB(Callback):
     "Sets the learning rate before every step"
     def __init__(self,
-        kind:str='constant', # constant, step, cosine or linear
+        kind:str=SCHEDULE, # constant, step, cosine or linear
         warmup:float=0, # Steps of linear warm-up; below 1 a share of all steps
         drop_every:int|None=None, # Epochs between drops, for kind step
         factor:float=.1, # What a drop multiplies by
@@ -216,7 +217,6 @@ class BestSnapshotCB(Callback):
         learner.accelerator.wait_for_everyone()
         if self.best is not None: load_weights(learner.model, self.path)
 
-# %% ../../nbs/reference/50_callbacks.ipynb #67be2695
 class EarlyStopCB(Callback):
     "Ends training after epochs without improvement"
     order = 70

@@ -21,6 +21,7 @@ from torch import nn,Tensor
 from torch.nn.parameter import UninitializedParameter
 
 from ..core import ArgumentError,Batch,checks_together,Loss,seed_everything
+from ..defaults import LR,OPTIMIZER,PRECISION
 from ..registry import nearest
 from ..score.kernels import say_bf16
 from .processes import all_places,casting,device_of,joined,say_ended
@@ -134,13 +135,13 @@ class Learner:
         model:nn.Module, # Has `encode_image`, `encode_text` and `scores`
         data, # Has `train_loader(epoch)`, which gives `Batch`es, and `steps_per_epoch`, how many
         loss:Loss, # Gives a dict of named terms; its own parameters are trained too
-        lr:float=1e-3, # Learning rate, before any schedule
-        optimizer:str|Callable='adamw', # 'adamw', 'adam', or a function: groups -> optimizer
+        lr:float=LR, # Learning rate, before any schedule
+        optimizer:str|Callable=OPTIMIZER, # 'adamw', 'adam', or a function: groups -> optimizer
         weight_decay:float=0., # For matrices; biases, norms and temperatures have none
         callbacks:Sequence[Callback]=(), # Called at each event, lowest `order` first
         validate:Callable[[nn.Module],dict]|None=None, # Gives named numbers after each epoch
         seed:int=0, # Of dropout and whatever else draws at random in training
-        mixed_precision:str='no', # no, bf16 or fp16; scores reach the loss in float32
+        mixed_precision:str=PRECISION, # no, bf16 or fp16; scores reach the loss in float32
         accumulate:int=1, # Batches a step; each has its own negatives
         clip:float|None=None, # Largest norm of the gradient of a step
         gather_negatives:bool=True, # Rank over the joint batch of all processes?
@@ -313,7 +314,6 @@ def one_epoch(self:Learner):
     self.run('after_epoch')
     self.epoch,self.done,self.sums,self.epoch_done = self.epoch+1,0,{},False
 
-# %% ../../nbs/road/13_learner.ipynb #571fc73b
 @patch
 def validated(self:Learner)->dict[str,float]: # What `validate` gives; empty without one
     "Validate in the main process, in evaluation mode and without gradient, and tell the others"

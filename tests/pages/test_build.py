@@ -13,6 +13,7 @@ from torch import nn
 from itr_nb.core import ArgumentError,Loss,seed_everything,terms_of
 from itr_nb.data.batches import RetrievalData,cuts,twin_groups
 from itr_nb.data.pairs import Splits
+from itr_nb.encode.pretrained import check_encoder,IMAGE_ENCODERS,SENTENCE_ENCODERS
 from itr_nb.inputs import TRAINED_TEXTS,Inputs
 from itr_nb.model import RetrievalModel,with_own_heads
 from itr_nb.recipe import Recipe,carries,load_recipe,make_term
@@ -23,7 +24,8 @@ from itr_nb.train.callbacks import (
     Callback,CollapseAlarmCB,EarlyStopCB,HingeWarmupCB,ScheduleCB,TemperatureAlarmCB,temperatures,
 )
 from itr_nb.train.learner import Learner
-import math
+import contextlib,math,os
+from unittest import mock
 import numpy as np
 from fastcore.test import *
 from PIL import Image
@@ -169,8 +171,7 @@ class ThreeSteps:
 
 def test_train_table_arrives():
     changes = dict(lr=.5, weight_decay=.25, clip=7., accumulate=3, precision='bf16',
-        seed=11, floor=.3,
-        schedule='step', drop_every=4, warmup=2, hinge_warmup=5, patience=6,
+        seed=11, schedule='step', drop_every=4, warmup=2, hinge_warmup=5, patience=6,
         optimizer='adam')
     r,facts = small('dual-scenes', **{f'train.{k}':v for k,v in changes.items()})
     l = build_learner(r, build_model(r, **facts), ThreeSteps())
@@ -182,7 +183,11 @@ def test_train_table_arrives():
     test_eq(set(cbs), {'ScheduleCB', 'HingeWarmupCB', 'EarlyStopCB', 'CollapseAlarmCB'})
     test_eq(
         [cbs['ScheduleCB'].how[k] for k in ('kind', 'warmup', 'drop_every', 'floor')],
-        ['step', 2, 4, .3])
+        ['step', 2, 4, 0.])
+    sloping = changes|dict(schedule='cosine', drop_every=None, floor=.3)
+    r,_ = small('dual-scenes', **{f'train.{k}':v for k,v in sloping.items()})
+    cb = build_learner(r, build_model(r, **facts), ThreeSteps()).callbacks[0]
+    test_eq([cb.how[k] for k in ('kind', 'drop_every', 'floor')], ['cosine', None, .3])
     test_eq((cbs['HingeWarmupCB'].epochs, cbs['EarlyStopCB'].patience), (5, 6))
 
 def rates(r, model):
@@ -284,6 +289,11 @@ def unbuildable():
             'dual-emoji', {'train.hinge_warmup':1}, '[train] hinge_warmup'),
         ('dual-emoji', {'image.augment':True}, '[image] augment'),
         ('dual-emoji', {'train.lr_pretrained':1e-5}, '[train] lr_pretrained'),
+        ('dual-emoji', {'image.encoder':'efficientnet-lit'}, '[image] encoder: expected'),
+        ('dual-emoji', {'text.encoder':'minilmm'}, "is it 'minilm'?), a folder, or"),
+        ('dual-scenes', {'text.encoder':'gruu'}, "[text] encoder: expected one of"),
+        ('cusa-dual-scenes', {'teacher.image':'efficientnet-lit2'}, '[teacher] image'),
+        ('cusa-dual-scenes', {'teacher.text':'minilmm'}, '[teacher] text: expected one'),
         ('imc-emoji', {'text.vectors':'nowhere.txt'}, '[text] vectors'), (
             'dual-emoji', {'image.encoder':'./nowhere'}, '[image] encoder'),
         ('cusa-dual-scenes', {'teacher.image':'nowhere.npy'}, '[teacher]'),
@@ -294,8 +304,23 @@ def unbuildable():
     ]
 
 def test_unbuildable():
-    for name,changes,what in unbuildable():
-        with expect_fail(ArgumentError, what): check_recipe(load_recipe(name, changes))
+    with tempfile.TemporaryDirectory() as d, contextlib.chdir(d), mock.patch.dict(
+        os.environ, ITR_NB_HOME=d):
+        for name,changes,what in unbuildable():
+            with expect_fail(ArgumentError, what): check_recipe(load_recipe(name, changes))
+            test_eq(list(Path(d).iterdir()), [])
+
+def test_start():
+    with tempfile.TemporaryDirectory() as d:
+        for there in (f'{d}/none', d):
+            r = load_recipe('dual-emoji', {'train.start':there})
+            said = f"recipe dual-emoji [train] start: expected the folder of a run, got '{there}'"
+            with expect_fail(FileNotFoundError, said): check_recipe(r)
+            check_recipe(r, begun=True)
+        (Path(d)/'model').mkdir()
+        (Path(d)/'model'/'model.safetensors').write_bytes(b'')
+        test_eq(check_recipe(r), r)
+    check_recipe(load_recipe('dual-emoji', {'train.start':'hf:user/name'}))
 
 def test_all_can_be_built():
     for name in book():

@@ -10,9 +10,7 @@ from jaxtyping import Bool,Float,Int
 from torch import Tensor,nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import threshold
-from itr_nb.checks import (
-    check_each,check_finite,check_shape,check_that,checks_together,
-)
+from itr_nb.checks import check_each,check_finite,check_shape,check_that,checks_together
 from itr_nb.files import ArgumentError,atomic_path,cache_home,parsed,read_json,read_text
 import math,pickle
 from dataclasses import replace
@@ -314,6 +312,8 @@ def test_scorer():
     dots,x = Dots(),some_states(2,3,0)
     test_is(dots.fast(), dots)
     test_is(dots.couples, None)
+    test_eq((dots.by_glob, dots.reads_parts), (False, True))
+    test_eq((dots.pairs, dots.pair_bytes, dots.listed_bytes), (None, None, None))
     test_eq([m.tolist() for m in dots.each(x, x)], [dots(x, x).tolist()])
     test_is(dots.explain(x[:1], x[:1]), None)
 

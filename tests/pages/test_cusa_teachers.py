@@ -20,7 +20,9 @@ from itr_nb.core import ArgumentError,atomic_path,Batch
 from itr_nb.data.batches import rng_of
 from itr_nb.data.pairs import CaptionPairs,FeatureRows,fingerprint_of,Splits
 from itr_nb.encode.features import extract,extract_text
-from itr_nb.encode.pretrained import image_model_of,text_model_of
+from itr_nb.encode.pretrained import (
+    asked_by,check_encoder,IMAGE_ENCODERS,image_model_of,SENTENCE_ENCODERS,text_model_of,
+)
 from itr_nb.registry import nearest,table
 from itr_nb.train.learner import Callback,Learner
 import collections
@@ -292,4 +294,8 @@ def test_teachers_table_refuses():
     for bad in ('yes', 1, None): refused('online: ', image='x', online=bad)
     for suffix in ('npy','npz','safetensors'):
         refused('models to run', text=f'x.{suffix}', online=True)
+    refused("image: expected one of", image='efficientnet-lit2')
+    refused("is it 'minilm'?), a folder, or", text='minilmm')
+    none = Teachers(text='./none')
+    with expect_fail(FileNotFoundError, '[teacher] text: ./none: no model'): none.models()
     with expect_fail(TypeError): Teachers(image='x', center='none')

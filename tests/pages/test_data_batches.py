@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader,Dataset
 from itr_nb.core import ArgumentError,Batch,check_finite,lengths_to_mask
+from itr_nb.defaults import BATCH_SIZE
 from itr_nb.registry import nearest
 from itr_nb.data.pairs import CaptionPairs,FeatureRows,Splits,Take
 from itr_nb.data.splits import digests_in,joined_ids,sayings

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 from itr_nb.core import ArgumentError,atomic_path,read_json
+from itr_nb.defaults import MIN_COUNT
 from itr_nb.data.pairs import fingerprint_of
 import tempfile
 from fastcore.test import *

@@ -171,6 +171,7 @@ def test_norms_against_torch():
     test_eq(out[~mask].abs().sum().item(), 0)
 
     ours,plain = RegionNorm(4).double(),nn.BatchNorm1d(4).double()
+    test_eq(ours.fixed_regions, 4)
     out = ours(X, torch.ones_like(mask)).detach()
     test_close(out, plain(X).detach(), eps=1e-12)
     test_close(ours.running_mean, .1*X.mean((0,2)), eps=1e-12)

@@ -16,7 +16,7 @@ from itr_nb.data.batches import RetrievalData,pad,twin_groups
 from itr_nb.data.pairs import CaptionPairs,fingerprint_of,Splits
 from itr_nb.data.vocab import Vocab,tokenize
 from itr_nb.encode.features import featurize
-from itr_nb.encode.pretrained import image_model_of,text_model_of
+from itr_nb.encode.pretrained import asked_by,image_model_of,text_model_of
 from itr_nb.encode.processors import PretrainedInputs,Subwords
 from itr_nb.encode.reading import read_by,Reading
 from itr_nb.encode.views import EvalView,TrainView
@@ -47,6 +47,9 @@ def test_kinds():
         d = Path(d)
         inputs,data,r,splits = prepared(d, {})
         test_eq(inputs.kinds, dict(images='frozen', texts='frozen'))
+        of = lambda x: (
+            x.images.sees, x.images.is_frozen, x.texts.has_words, x.texts.is_frozen)
+        test_eq(of(inputs), (True, True, False, True))
         row = data.splits['test']
         test_close(
             inputs.batch(images=[splits['test'].images[0]]).regions[0],
@@ -71,6 +74,7 @@ def test_kinds():
         test_eq(
             (inputs.kinds, data.vocab is inputs.vocab),
             (dict(images='cut', texts='vocab'), True))
+        test_eq(of(inputs), (True, False, True, False))
         args = inputs.arguments(r.factory, data)
         test_eq(
             (args['image_dim'], args['vision']),
@@ -94,6 +98,20 @@ def test_features_that_came():
         inputs.batch(images=[Image.new('RGB', (9,9))])
     with expect_fail(ArgumentError, 'pictures, which the model reads itself'):
         Inputs.of(load_recipe('clip-b32-f30k'), rows)
+
+def test_names_that_lead_nowhere():
+    with tempfile.TemporaryDirectory() as d:
+        d = Path(d)
+        none,own = f'{d}/none',load_recipe('clip-b32-f30k', {'model.name_or_folder':f'{d}/x'})
+        for base,changes,key in (
+            ('dual-photos', {'image.encoder':none}, '[image] encoder'),
+            ('imc-emoji', {'image.encoder':none, 'image.augment':True}, '[image] encoder'),
+            ('dual-photos', {'text.encoder':none}, '[text] encoder'),
+            ('dual-photos', {'text.encoder':'bert', 'text.name':none}, '[text] name')):
+            with expect_fail(FileNotFoundError, f'{key}: {none}: no model'):
+                prepared(d, changes, base)
+        with expect_fail(FileNotFoundError, f'[model] name_or_folder: {d}/x: no model'):
+            Inputs.of(own, drawings(d))
 
 def test_models_that_cannot_read():
     with tempfile.TemporaryDirectory() as d:

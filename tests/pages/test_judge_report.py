@@ -26,6 +26,7 @@ from itr_nb.judge.ranks import mean_report,PROTOCOLS,ranks,ranks_by_rows,ranks_r
 from itr_nb.judge.twins import twins_lines,twins_report
 from itr_nb.score.all_pairs import all_pairs,collect,RaggedTexts
 from itr_nb.score.kernels import say_bf16
+from itr_nb.score.recompute import as_scorer
 from types import SimpleNamespace
 from fastcore.test import *
 from itr_nb.core import Batch

@@ -4,7 +4,7 @@ from itr_nb.linear import _BagSide,_ImageSide
 from collections.abc import Iterable
 from dataclasses import dataclass,replace
 import torch
-from jaxtyping import Bool,Float,Int
+from jaxtyping import Bool,Float
 from PIL import Image
 from torch import Tensor,nn
 from itr_nb.core import ArgumentError,Batch,check_shape,l2norm,masked_mean,States
@@ -188,6 +188,10 @@ def test_only_the_heads_are_trained():
     model.solve(data)
     solved = {id(x) for x in model.solved.state_dict().values()}
     assert not solved & {id(p) for p in model.parameters()}
+    test_eq(model.solved.learned(), {})
+    learned = {k for k in model.state_dict() if not k.startswith('solved.')}
+    test_eq(set(model.learned()), learned)
+    assert learned
     batch = batch_of(data)
     sims, = model.scores(model.encode_image(batch), model.encode_text(batch))
     sims.diagonal().sum().backward()

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
-import torch
 from fastcore.basics import patch
 from jaxtyping import Float
 from torch import Tensor,nn
@@ -23,6 +22,7 @@ from itr_nb.score.cosine import cosine
 from itr_nb.score.recompute import as_scorer,Score
 from itr_nb.train.callbacks import load_weights,save_weights
 import copy,math,tempfile
+import torch
 from fastcore.test import *
 from itr_nb.core import Scorer
 from itr_nb.core import Batch
@@ -159,7 +159,8 @@ def test_plain_answers():
     model,(images,texts) = a_model(),random_pair(3)
     i,t = model.encode_image(images),model.encode_text(texts)
     test_eq((model.reranks, model.has_own, model.width), (False, False, 5))
-    test_eq(model.came_trained(), [])
+    test_eq((model.came_trained(), model.fixed_regions()), ([], None))
+    test_eq([*model.learned()], [*model.state_dict()])
     test_close(model.rerank(i, t, 1), cosine(i, t), eps=1e-12)
     part,whole = nn.Linear(2, 2),nn.Linear(2, 2)
     part.came_trained = lambda: [part.weight]
@@ -167,6 +168,8 @@ def test_plain_answers():
     model.extra = nn.ModuleList([part, whole, nn.Linear(2, 2)])
     ids = [id(p) for p in model.came_trained()]
     test_eq(ids, [id(part.weight), id(whole.bias)])
+    whole.fixed_regions = 36
+    test_eq(model.fixed_regions(), 36)
 
 def l2_ref(x):
     n = math.sqrt(sum(a*a for a in x))

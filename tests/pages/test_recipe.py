@@ -7,10 +7,12 @@ from functools import cache
 from pathlib import Path
 import tomli_w
 from pydantic import BaseModel,ConfigDict,Field,Strict,ValidationError,create_model
-from itr_nb.core import ArgumentError,Loss,atomic_path,terms_of
+from itr_nb.defaults import BATCH_SIZE,LR,MIN_COUNT,OPTIMIZER,PRECISION,SCHEDULE
+from itr_nb.files import ArgumentError,atomic_path
 from itr_nb.registry import LOSSES,MODELS,TABLES,nearest
 from itr_nb.shelf import Variant,import_uses,put_together,variants
-import tempfile,time
+import contextlib,os,subprocess,sys,tempfile,time
+from unittest import mock
 import torch
 from fastcore.test import *
 from itr_nb.shelf import book
@@ -72,6 +74,14 @@ def test_weight_of_a_term():
     loss = lambda weight: sum(term(weight)(sims).values())
     test_close(loss(3.), 3*loss(1.))
 
+@contextlib.contextmanager
+def nothing_written(d):
+    "What lies in a folder stays as it is, and nothing comes to lie in the cache"
+    see = lambda: {p:p.stat().st_mtime_ns for p in Path(d).rglob('*')}
+    before,home = see(),{'ITR_NB_HOME':str(Path(d)/'home')}
+    with contextlib.chdir(d), mock.patch.dict(os.environ, home): yield
+    test_eq(see(), before)
+
 def said(changes, name='dual-emoji'):
     try: load_recipe(name, changes)
     except (ArgumentError,FileNotFoundError) as e: return str(e)
@@ -115,12 +125,81 @@ def refused():
     ]
 
 def test_refused():
-    for key,value,what in refused():
-        t = time.perf_counter()
-        message = said({key:value})
-        assert message and what in message and time.perf_counter()-t<2, (
-            key, value, message)
+    with tempfile.TemporaryDirectory() as d:
+        for key,value,what in refused():
+            t = time.perf_counter()
+            with nothing_written(d): message = said({key:value})
+            assert message and what in message and time.perf_counter()-t<2, (
+                key, value, message)
     assert len(refused())>=40
+
+def unread():
+    return [
+        ('dual-emoji', 'text.min_count', 2, "encoder 'gru' or 'lstm' or 'bag' beside it"),
+        ('dual-emoji', 'text.marks', False, "got 'minilm'"),
+        ('dual-emoji', 'text.longest', 9, "got 'minilm'"),
+        ('dual-emoji', 'text.vectors', 'x.txt', "encoder 'gru' or 'lstm' beside it"),
+        ('dual-emoji', 'text.name', 'bert-base-uncased', "encoder 'bert' beside it"),
+        ('dual-scenes', 'text.name', 'bert-base-uncased', "got 'gru'"),
+        ('linear-scenes', 'text.vectors', 'x.txt', "got 'bag'"),
+        ('ckstn-f30k', 'text.longest', 9, "got 'bert'"),
+        ('ckstn-f30k', 'text.min_count', 2, "got 'bert'"),
+        ('ckstn-f30k', 'text.marks', False, "got 'bert'"),
+        ('clip-b32-f30k', 'text.longest', 9, "got 'own'"),
+        ('clip-b32-f30k', 'image.size', 64, "another encoder than 'own' beside it"),
+        ('clip-b32-f30k', 'image.grid', True, "got 'own'"),
+        ('clip-b32-f30k', 'image.regions', True, "got 'own'"),
+        ('clip-b32-f30k', 'image.augment', True, "got 'own'"),
+        ('imc-f30k', 'image.regions', True, 'augment = false beside it'),
+        ('dual-emoji', 'train.drop_every', 3, "schedule 'step' beside it, got 'constant'"),
+        ('dual-scenes', 'train.drop_every', 3, "got 'cosine'"),
+        ('imc-emoji', 'train.floor', .1, "schedule 'linear' or 'cosine' beside it"),
+        ('dual-emoji', 'train.floor', .1, "got 'constant'"),
+        ('dual-emoji', 'train.workers', 2, "augment or the encoder 'own' in [image]"),
+        *(('linear-emoji', f'train.{k}', v, 'epochs of 1 or more beside it, got 0') for k,v in dict(
+            lr=.5, optimizer='adam', lr_pretrained=.1, weight_decay=.1, schedule='linear',
+            warmup=.1, clip=1., accumulate=2, precision='bf16', hinge_warmup=1, patience=1,
+            twins=True, equals=True).items())]
+
+def test_unread():
+    with tempfile.TemporaryDirectory() as d:
+        for name,key,value,what in unread():
+            with nothing_written(d): message = said({key:value}, name)
+            table,_,key = key.partition('.')
+            assert message and what in message, message
+            assert message.startswith(f'recipe {name} [{table}] {key}: expected ')
+
+def test_every_key_is_thought_of():
+    "A new key is either always read, or refused above where it is not"
+    always = dict(
+        image={'encoder'}, text={'encoder'},
+        train={'epochs', 'batch_size', 'start', 'gallery', 'seed'})
+    kinds = dict(image=ImageTable, text=TextTable, train=TrainTable)
+    for table,kind in kinds.items():
+        refused = {key.split('.')[1] for _,key,*_ in unread() if key.startswith(table)}
+        test_eq(refused|always[table], set(kind.model_fields))
+
+def imported_by(changes):
+    "Which heavy packages a refusal imports, in a process of its own"
+    code = f"""import sys
+from itr_nb.recipe import load_recipe
+try: load_recipe('sgraf-saf-scenes', {changes!r})
+except ValueError as e: print(e, file=sys.stderr)
+else: raise SystemExit(3)
+heavy = 'torch','transformers','datasets','numpy','matplotlib','accelerate'
+print([h for h in heavy if h in sys.modules])"""
+    p = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert p.returncode==0, p.stderr
+    return p.stdout.strip(),p.stderr
+
+def test_refused_without_torch():
+    for key,value in {
+        'train.optimizer':'sgdd', 'train.epoch':3, 'image.encodr':'x',
+        'text.min_count':0, 'train.drop_every':2, 'trian.lr':1}.items():
+        heavy,why = imported_by({key:value})
+        test_eq(heavy, '[]')
+        assert ' expected ' in why, why
+    assert 'torch' in imported_by({'model.kind':'sgrav'})[0]
 
 def test_refused_files():
     with tempfile.TemporaryDirectory() as d:
@@ -139,7 +218,8 @@ def test_refused_files():
                 'drop = ["loss.infonce"]\n', 'terms, each one of'), j=(
                     whole+'[more]\nx = 1\n', 'recipe j more')).items():
             (d/f'{name}.toml').write_text(text)
-            with expect_fail(ArgumentError, what): load_recipe(d/f'{name}.toml')
+            with nothing_written(d), expect_fail(ArgumentError, what):
+                load_recipe(d/f'{name}.toml')
 
 def test_check_arguments():
     def fn(

@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 import itr_nb
-from itr_nb.core import ArgumentError
+from itr_nb.files import ArgumentError
 import contextlib,os,subprocess,tempfile
 from fastcore.test import *
 from itr_nb.registry import nearest
@@ -150,6 +150,7 @@ def test_a_name_of_the_house():
 def test_the_house_is_found():
     names = [p.__name__ for p in packages()]
     assert {'itr_nb.data','itr_nb.losses','itr_nb.train'}<=set(names), names
+    test_eq(folders(), [Path(m.__path__[0]) for m in packages()])
     assert 'triplet' in LOSSES and 'dual' in MODELS
     with expect_fail(ArgumentError, "(is it 'triplet'?), got 'triplett'"):
         LOSSES['triplett']
@@ -172,5 +173,6 @@ def test_entry_point():
         Path(d, 'itr_toy_shop', 'losses.py').write_text(toy_loss())
         test_eq(LOSSES['toy'].__module__, 'itr_toy_shop.losses')
         test_eq(packages()[-1].__name__, 'itr_toy_shop')
+        test_eq(folders(), [Path(m.__path__[0]) for m in packages()])
         assert packages() is packages()
     assert 'toy' not in LOSSES

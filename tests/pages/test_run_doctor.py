@@ -24,6 +24,7 @@ from itr_nb.data.pairs import (
 )
 from itr_nb.data.splits import plain_words
 from itr_nb.data.tables import CodePageWarning
+from itr_nb.defaults import BATCH_SIZE
 from itr_nb.files import kind_of_file,open_picture,plain_text
 from itr_nb.inputs import Inputs
 from itr_nb.recipe import Recipe

@@ -2,7 +2,7 @@
 from itr_nb.run.gallery import *
 from itr_nb.run.gallery import _Thumbnails
 import io,os,zipfile
-from collections.abc import Callable,Iterator,Sequence
+from collections.abc import Callable,Sequence
 from functools import cached_property
 from pathlib import Path
 import numpy as np

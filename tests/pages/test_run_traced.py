@@ -15,7 +15,6 @@ import torch
 from PIL import Image
 from torch import Tensor,nn
 from itr_nb.core import ArgumentError,Batch,ImageStates,States,TextStates
-from itr_nb.encode.pooling import RegionNorm
 from itr_nb.inputs import Inputs
 from itr_nb.model import RetrievalModel
 from fastcore.test import *
@@ -30,10 +29,10 @@ import pytest
 class Given:
     "In the place of a run's `Inputs`: features of regions, ids or features of words"
     def __init__(self, words, least=20):
-        class Images: kind,table = 'features',None
-        class Texts: kind,vocab = 'vocab',range(least)
+        class Images: sees,is_frozen,table = False,False,None
+        class Texts: is_frozen,vocab = False,range(least)
         class Frozen:
-            kind = 'frozen'
+            is_frozen = True
             class model: dim = 12
         self.images,self.texts = Images(),Frozen() if words else Texts()
 

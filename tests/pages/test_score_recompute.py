@@ -320,6 +320,9 @@ def test_members():
     want = max(s.fast().pair_bytes(*sizes) for s in both.scorers)
     test_eq(Score(both).pair_bytes(*sizes), want)
     test_eq(Score(cosine).pair_bytes(*sizes), 8)
+    told = as_scorer(cosine)
+    test_eq((told.reads_parts, told.by_glob, told.pairs, told.couples), (False, True, None, None))
+    test_eq(as_scorer(lambda i,t: i).reads_parts, True)
 
 def test_own_vectors():
     images,texts = some_states(7, [3,5,4,2])

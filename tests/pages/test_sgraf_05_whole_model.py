@@ -11,8 +11,7 @@ from itr_nb.sgraf.joint import JointScorer
 from itr_nb.sgraf.model import sgraf
 from itr_nb.sgraf.scorer import SGRAFScorer
 from itr_nb.show.board import board_rows,leaderboard
-from itr_nb.sgraf.scene_lab import scene_parts
-from itr_nb.show.scene_lab import scene_lab
+from itr_nb.sgraf.scene_lab import scene_lab,scene_parts
 from fastcore.test import *
 
 def spread(name): return f'{mean(sums[name]):.1f} ± {stdev(sums[name]):.1f}'

@@ -7,9 +7,8 @@ from functools import reduce
 from pathlib import Path
 from types import ModuleType
 import itr_nb
-from itr_nb.core import ArgumentError,parsed,read_text
-from itr_nb.files import as_path
-from itr_nb.registry import import_part,nearest,packages
+from itr_nb.files import ArgumentError,as_path,parsed,read_text
+from itr_nb.registry import folders,import_part,nearest
 import sys,tempfile
 from fastcore.test import *
 from itr_nb.shelf import book

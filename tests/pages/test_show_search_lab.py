@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from fastcore.basics import patch
 from jaxtyping import Bool,Float
-from PIL import Image
 from safetensors import safe_open,SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
@@ -19,6 +18,7 @@ from itr_nb.show.labs import Lab
 from itr_nb.show.paper import contain,numbers,on_paper
 from itr_nb.workshop.emoji import build_emoji,Drawings
 from itr_nb.show.search_lab import WordSearch
+from PIL import Image
 from itr_nb.encode.features import featurize
 from itr_nb.workshop.emoji import load_emoji
 from itr_nb.workshop.packaged import efficientnet_lite

@@ -14,6 +14,7 @@ from itr_nb.train.learner import Callback,Learner
 import json,math,sys,time,warnings
 from pathlib import Path
 from itr_nb.core import ArgumentError,atomic_path,parsed,terms_of
+from itr_nb.defaults import SCHEDULE
 from itr_nb.losses.infonce import Temperature
 from itr_nb.train.state import load_weights,save_weights
 import contextlib,io,tempfile,time

@@ -19,6 +19,7 @@ from fastcore.basics import chunked,patch
 from torch import nn,Tensor
 from torch.nn.parameter import UninitializedParameter
 from itr_nb.core import ArgumentError,Batch,checks_together,Loss,seed_everything
+from itr_nb.defaults import LR,OPTIMIZER,PRECISION
 from itr_nb.registry import nearest
 from itr_nb.score.kernels import say_bf16
 from itr_nb.train.processes import all_places,casting,device_of,joined,say_ended
