@@ -7,7 +7,6 @@ from collections.abc import Iterable,Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean,stdev
-import itr_nb
 from itr_nb.core import ArgumentError
 from itr_nb.registry import nearest
 from itr_nb.shelf import papers,read_toml

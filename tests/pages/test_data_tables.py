@@ -6,7 +6,7 @@ from pathlib import Path
 from itr_nb.data.tables import captions_of_row,columns_of,find_columns,read_rows
 import ast,csv,io,json,re,tokenize,warnings
 from collections.abc import Sequence
-from itr_nb.core import ArgumentError,parsed,read_text
+from itr_nb.core import ArgumentError,parsed
 from itr_nb.files import check_size,too_deep
 from itr_nb.data.splits import is_split
 from fastcore.test import *
