@@ -246,6 +246,9 @@ _TEXTS = {c.kind:c for c in (_VocabTexts, _PieceTexts, _FrozenTexts, _OwnTexts)}
 # Encoders that begin from ids
 TRAINED_TEXTS = dict(gru='vocab', lstm='vocab', bag='vocab', bert='pieces')
 
+def _opened(name:str)->PretrainedInputs:
+    with asked_by('[model] name_or_folder'): return PretrainedInputs.load(name)
+
 def _image_kind(table:ImageTable, splits:Splits)->str:
     if not holds_pictures(splits): return 'features'
     return 'cut' if table.augment else 'frozen'
@@ -266,8 +269,7 @@ class Inputs:
         if recipe.image.encoder=='own':
             if not holds_pictures(splits):
                 raise ArgumentError('data', 'pictures, which the model reads itself', 'features')
-            with asked_by('[model] name_or_folder'):
-                own = PretrainedInputs.load(recipe.model['name_or_folder'])
+            own = _opened(recipe.model['name_or_folder'])
             return cls(_OwnImages(recipe.image, own), _OwnTexts(recipe.text, own))
         images = _IMAGES[_image_kind(recipe.image, splits)](recipe.image)
         texts = _TEXTS[TRAINED_TEXTS.get(recipe.text.encoder, 'frozen')].of(recipe.text, splits)

@@ -101,8 +101,8 @@ def learned(self:RetrievalModel)->dict[str,Tensor]: # By name
 @patch
 def fixed_regions(self:RetrievalModel)->int|None:
     "How many regions an image must have, as a part of the model says; None for any number"
-    said = [m.fixed_regions for m in self.modules() if m is not self and hasattr(m, 'fixed_regions')]
-    return next(iter(said), None)
+    parts = [m for m in self.modules() if m is not self and hasattr(m, 'fixed_regions')]
+    return next((m.fixed_regions for m in parts), None)
 
 @patch
 def solve(self:RetrievalModel,

@@ -297,5 +297,6 @@ def test_teachers_table_refuses():
     refused("image: expected one of", image='efficientnet-lit2')
     refused("is it 'minilm'?), a folder, or", text='minilmm')
     none = Teachers(text='./none')
-    with expect_fail(FileNotFoundError, '[teacher] text: ./none: no model'): none.models()
+    with expect_fail(FileNotFoundError, '[teacher] text: ./none: no model'):
+        none.models()
     with expect_fail(TypeError): Teachers(image='x', center='none')

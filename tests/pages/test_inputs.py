@@ -99,20 +99,6 @@ def test_features_that_came():
     with expect_fail(ArgumentError, 'pictures, which the model reads itself'):
         Inputs.of(load_recipe('clip-b32-f30k'), rows)
 
-def test_names_that_lead_nowhere():
-    with tempfile.TemporaryDirectory() as d:
-        d = Path(d)
-        none,own = f'{d}/none',load_recipe('clip-b32-f30k', {'model.name_or_folder':f'{d}/x'})
-        for base,changes,key in (
-            ('dual-photos', {'image.encoder':none}, '[image] encoder'),
-            ('imc-emoji', {'image.encoder':none, 'image.augment':True}, '[image] encoder'),
-            ('dual-photos', {'text.encoder':none}, '[text] encoder'),
-            ('dual-photos', {'text.encoder':'bert', 'text.name':none}, '[text] name')):
-            with expect_fail(FileNotFoundError, f'{key}: {none}: no model'):
-                prepared(d, changes, base)
-        with expect_fail(FileNotFoundError, f'[model] name_or_folder: {d}/x: no model'):
-            Inputs.of(own, drawings(d))
-
 def test_models_that_cannot_read():
     with tempfile.TemporaryDirectory() as d:
         inputs,data,r,_ = prepared(Path(d), {'image.augment':True})
@@ -124,6 +110,23 @@ def test_models_that_cannot_read():
             inputs.arguments(reads_ids, data)
         inputs,data,r,_ = prepared(Path(d), {'text.encoder':'gru', 'text.min_count':1})
         test_eq(set(inputs.arguments(reads_ids, data)), {'vocab_size', 'image_dim'})
+
+def test_names_that_lead_nowhere():
+    with tempfile.TemporaryDirectory() as d:
+        d = Path(d)
+        none = f'{d}/none'
+        for base,changes,key in (
+            ('dual-photos', {'image.encoder':none}, '[image] encoder'),
+            ('imc-emoji', {'image.encoder':none, 'image.augment':True},
+                '[image] encoder'),
+            ('dual-photos', {'text.encoder':none}, '[text] encoder'),
+            ('dual-photos', {'text.encoder':'bert', 'text.name':none}, '[text] name')):
+            with expect_fail(FileNotFoundError, f'{key}: {none}: no model'):
+                prepared(d, changes, base)
+        own = load_recipe('clip-b32-f30k', {'model.name_or_folder':none})
+        said = f'[model] name_or_folder: {none}: no model'
+        with expect_fail(FileNotFoundError, said):
+            Inputs.of(own, drawings(d))
 
 def test_saved_inputs():
     with tempfile.TemporaryDirectory() as d:

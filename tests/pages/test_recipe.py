@@ -133,9 +133,15 @@ def test_refused():
                 key, value, message)
     assert len(refused())>=40
 
+def untrained():
+    return dict(
+        lr=.5, optimizer='adam', lr_pretrained=.1, weight_decay=.1, schedule='linear',
+        warmup=.1, clip=1., accumulate=2, precision='bf16', hinge_warmup=1, patience=1,
+        twins=True, equals=True)
+
 def unread():
     return [
-        ('dual-emoji', 'text.min_count', 2, "encoder 'gru' or 'lstm' or 'bag' beside it"),
+        ('dual-emoji', 'text.min_count', 2, "'gru' or 'lstm' or 'bag' beside it"),
         ('dual-emoji', 'text.marks', False, "got 'minilm'"),
         ('dual-emoji', 'text.longest', 9, "got 'minilm'"),
         ('dual-emoji', 'text.vectors', 'x.txt', "encoder 'gru' or 'lstm' beside it"),
@@ -151,15 +157,13 @@ def unread():
         ('clip-b32-f30k', 'image.regions', True, "got 'own'"),
         ('clip-b32-f30k', 'image.augment', True, "got 'own'"),
         ('imc-f30k', 'image.regions', True, 'augment = false beside it'),
-        ('dual-emoji', 'train.drop_every', 3, "schedule 'step' beside it, got 'constant'"),
+        ('dual-emoji', 'train.drop_every', 3, "'step' beside it, got 'constant'"),
         ('dual-scenes', 'train.drop_every', 3, "got 'cosine'"),
         ('imc-emoji', 'train.floor', .1, "schedule 'linear' or 'cosine' beside it"),
         ('dual-emoji', 'train.floor', .1, "got 'constant'"),
         ('dual-emoji', 'train.workers', 2, "augment or the encoder 'own' in [image]"),
-        *(('linear-emoji', f'train.{k}', v, 'epochs of 1 or more beside it, got 0') for k,v in dict(
-            lr=.5, optimizer='adam', lr_pretrained=.1, weight_decay=.1, schedule='linear',
-            warmup=.1, clip=1., accumulate=2, precision='bf16', hinge_warmup=1, patience=1,
-            twins=True, equals=True).items())]
+        *(('linear-emoji', f'train.{k}', v, 'epochs of 1 or more beside it, got 0')
+            for k,v in untrained().items())]
 
 def test_unread():
     with tempfile.TemporaryDirectory() as d:

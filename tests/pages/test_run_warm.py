@@ -138,7 +138,8 @@ def test_refused_starts():
             with expect_fail(ArgumentError, said):
                 train(r, data, f'{d}/new', progress=False)
         said = 'recipe dual-photos [train] start: '
-        with expect_fail(FileNotFoundError, f"{said}expected the folder of a run, got '{d}/none"):
+        need = f"{said}expected the folder of a run, got '{d}/none'"
+        with expect_fail(FileNotFoundError, need):
             go(data, 'new', train_start=f'{d}/none')
         lost = load_recipe('dual-photos', changed(train_start=f'{d}/none'))
         with expect_fail(FileNotFoundError, f'{said}no weights'): Start(lost)
