@@ -30,6 +30,7 @@ from itr_nb.data.pairs import (
 )
 from ..data.splits import plain_words
 from ..data.tables import CodePageWarning
+from ..encode.reading import ENOUGH
 from ..files import kind_of_file,open_picture,plain_text
 from ..inputs import Inputs
 from ..recipe import Recipe
@@ -231,11 +232,15 @@ def of_texts(
     "Captions of another language than the encoder's, mostly unknown ones, and cut ones"
     for s,p in splits.items():
         if (r := texts.reading(p.captions)) is None: return
-        if r.foreign: yield Finding('language', 2, f'{s}: {r.foreign}')
+        foreign = r.foreign if len(p)>=ENOUGH else ''
+        if foreign: yield Finding('language', 2, f'{s}: {foreign}')
         rows = np.flatnonzero(r.unknown>.5).tolist()
-        if rows and not r.foreign:
+        if rows and not foreign:
             said = f'{len(rows)} captions of {s} are mostly unknown to the text encoder'
             yield Finding('unknown words', 1, said, [p.captions[j] for j in rows])
+        if r.own and (rare := float(r.unknown.mean()))>.1:
+            said = f'{rare:.0%} of the words of {s} are not in the vocabulary'
+            yield Finding('rare words', 1, f'{said}; text.min_count decides which are')
         if r.cut:
             said = f'{len(r.cut)} captions of {s} are longer than {r.longest} pieces, and cut'
             yield Finding('cut captions', 1, said, [p.captions[j][:120] for j in r.cut])
