@@ -174,7 +174,7 @@ class _VocabTexts:
         words,most = list(map(tokenize, captions)),self.table.longest-2*self.vocab.marks
         unknown = [np.mean([w not in self.vocab.ids for w in x] or [1.]) for x in words]
         cut = [j for j,x in enumerate(words) if len(x)>most]
-        return Reading(np.array(unknown), cut=cut, longest=self.table.longest)
+        return Reading(np.array(unknown), cut=cut, longest=self.table.longest, own=True)
 
     def spoken(self, text:str, n:int)->list[str]:
         "What each of the `n` vectors of a text stands for"

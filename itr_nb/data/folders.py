@@ -107,7 +107,7 @@ def _inner_of(files:Listing, names:list[str], split:str|None)->str:
     inner = {p.rpartition('/')[0] for p in files.pictures}-{''}
     inner |= {'/'.join(h.split('/')[:k]) for h in inner for k in range(1, h.count('/')+1)}
     plain = ['/'.join(parts_of(n)) for n in names]
-    exact = lambda head: sum(head+n in files.files for n in plain)
+    exact = lambda head: sum(files.holds(head+n) for n in plain)
     fits = lambda head: (exact(head), bool(split) and split_in(head)==split)
     best = max(['', *sorted(f'{h}/' for h in inner)], key=fits)
     return '' if exact(best)==exact('') else best

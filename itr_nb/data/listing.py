@@ -8,7 +8,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/listing.html.md"""
 __all__ = ['parts_of', 'Listing', 'unreadable', 'some']
 
 # %% ../../nbs/reference/17_listing.ipynb #f9000004
-import os,re
+import os,re,unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,6 +23,8 @@ _OF_SYSTEMS = {'@eadir', '__macosx', 'thumbs.db', 'desktop.ini', '$recycle.bin',
     '#recycle', '@recycle', '@recently-snapshot', 'system volume information', 'lost+found'}
 
 def _is_hidden(name:str)->bool: return name.startswith('.') or name.lower() in _OF_SYSTEMS
+
+def _plain(name:str)->str: return unicodedata.normalize('NFC', name).casefold()
 
 def parts_of(
     name:str, # Of an image, as a file has it
@@ -83,15 +85,16 @@ class Listing:
         for k in range(len(parts)):
             inner = '/'.join(parts[k:])
             if inner in self.files: return inner
-            if same := self.bare.get(inner): return same[0] if len(same)==1 else None
-            if len(parts)>k+1 and parts[k] in self.tops: return None
+            same = self.bare.get(inner) or self.alike.get(_plain(inner))
+            if same: return same[0] if len(same)==1 else None
+            if len(parts)>k+1 and _plain(parts[k]) in self.tops: return None
         return None
 
     @property
     def tops(self)->set[str]:
-        "The folders that stand in this one"
+        "The folders that stand in this one, by their names in `alike`"
         if not hasattr(self, '_tops'):
-            self._tops = {n.partition('/')[0] for n in self.files if '/' in n}
+            self._tops = {_plain(n.partition('/')[0]) for n in self.files if '/' in n}
         return self._tops
 
     @property
@@ -102,6 +105,18 @@ class Listing:
             for n in sorted(self.pictures): self._bare.setdefault(n.rpartition('.')[0],
                 []).append(n)
         return self._bare
+
+    @property
+    def alike(self)->dict[str,list[str]]:
+        "Files by their names whatever the case and the way in which accents are written"
+        if not hasattr(self, '_alike'):
+            self._alike = {}
+            for n in sorted(self.files): self._alike.setdefault(_plain(n), []).append(n)
+        return self._alike
+
+    def holds(self, name:str)->bool:
+        "Is there a file of this name inside, as far as case and accents go?"
+        return name in self.files or _plain(name) in self.alike
 
     def path(self, name:str)->str:
         "Where a file of the listing lies"

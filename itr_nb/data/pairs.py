@@ -393,8 +393,8 @@ def with_words(self:CaptionPairs, words:Sequence)->CaptionPairs:
 
 @patch
 def fingerprint(self:CaptionPairs)->str:
-    """Of names, captions and ids, and of the files behind the images
-
-    What was made from these, features of words and the fields, does not count"""
-    files = self.images if hasattr(self.images, 'fingerprint') else ''
-    return fingerprint_of(self.image_names, self.captions, self.image_id, self.image_of, files)
+    """Of names, captions, ids and boxes, and of the files behind the images; what was made from
+    these, features of words and the fields, does not count"""
+    files = [self.images if hasattr(self.images, 'fingerprint') else '']
+    if self.boxes is not None: files.append(self.boxes)
+    return fingerprint_of(self.image_names, self.captions, self.image_id, self.image_of, *files)

@@ -194,10 +194,11 @@ class RegionRows(Sequence):
         own = x if self.rows is self.feats else self.rows[i]
         return own if real.all() else own[real]
     def fingerprint(self)->str:
-        "Of the features and the lengths"
-        if self.lengths is None and hasattr(self.feats, 'fingerprint'):
+        "Of the features, the lengths, and the rows that are read if they are others"
+        own = () if self.rows is self.feats else (self.rows,)
+        if self.lengths is None and not own and hasattr(self.feats, 'fingerprint'):
             return self.feats.fingerprint()
-        return fingerprint_of(self.feats, () if self.lengths is None else self.lengths)
+        return fingerprint_of(self.feats, () if self.lengths is None else self.lengths, *own)
 
 def _regions(feats:Sequence, lengths:np.ndarray|None, path:Path)->Sequence:
     "Features without padding; `ArgumentError` for lengths that no image can have"

@@ -344,7 +344,7 @@ def captions_in(
         text = found
         return [re.sub(r'\s*\n\s*', ' ', text)]
     if isinstance(x, dict):
-        key = next((k for k in _TEXT_KEYS if isinstance(x.get(k), str)), None)
+        key = next((k for k in _TEXT_KEYS if isinstance(x.get(k), (str, list))), None)
         if key is None:
             need = f'a caption, or a record with one under {", ".join(_TEXT_KEYS)}'
             raise ArgumentError(where, need, f'a record with {sorted(map(str, x))}')

@@ -8,7 +8,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/reading.html.md"""
 __all__ = ['ENOUGH', 'Reading', 'read_by', 'warn_of']
 
 # %% ../../nbs/reference/36_reading.ipynb #9948f0e1
-import re,warnings
+import re,unicodedata,warnings
 from collections.abc import Sequence
 from dataclasses import dataclass,field
 
@@ -21,25 +21,49 @@ _MULTILINGUAL = 'sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2'
 _ALONE = '\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff'
 ENOUGH = 20 # Captions by which a language is judged
 _WORD = re.compile(rf'[{_ALONE}]|[^\W{_ALONE}]+|[^\w\s]')
+# Frequent in English captions, and rare in those of other languages
+_ENGLISH = frozenset(
+    'the and with are from this that its into near while their of on at by through'.split())
+_NO_WORD = re.compile(r'[\d_@/#]|\w\.\w') # Numbers, names of files, addresses
 
 @dataclass
 class Reading:
     "How a text model reads some captions"
     unknown:np.ndarray # (n) share of each caption's pieces, or words, that the model does not know
-    broken:float=0. # Share of all pieces that are not the first of their word
+    broken:np.ndarray=field(default_factory=lambda: np.zeros(0)) # (n) share that begins no word
     cut:list[int]=field(default_factory=list) # Rows of captions that are longer than it reads
     longest:int|None=None # Pieces that it reads, if there is an end
     english:bool=False # Was it trained on English alone?
+    own:bool=False # Are its words those of the data, so that no language is foreign to it?
 
     @property
     def foreign(self)->str: # '' where the captions are of a language that the model reads
         "What is wrong, if the captions are mostly of another language than the model's"
         unknown = float(self.unknown.mean()) if len(self.unknown) else 0.
-        if unknown<=.1 and self.broken<=(.2 if self.english else .4): return ''
+        astray = self.broken>(.2 if self.english else .6)
+        share = float(astray.mean()) if len(astray) else 0.
+        if self.own or unknown<=.1 and share<=.25: return ''
         kind = 'an English text encoder' if self.english else 'the text encoder'
         what = f'does not know {unknown:.0%} of the pieces'
-        if unknown<=.1: what = f'breaks the words: {self.broken:.0%} of its pieces begin none'
+        if unknown<=.1: what = f'breaks the words of {share:.0%} of the captions into pieces'
         return f'{kind} {what}; one that reads many languages is {_MULTILINGUAL}'
+
+def _broken_by(
+    tokenizer, # As `read_by` takes it
+    captions:Sequence[str], # Texts
+)->np.ndarray: # (n)
+    "Share of each caption's pieces that begin no word; 0 for English, and where words are too few"
+    bare = [' '.join(w for w in c.split() if not _NO_WORD.search(w)) for c in captions]
+    marks = lambda c: (x for x in c if c.isascii() or unicodedata.category(x)[0]!='M')
+    words = [_WORD.findall(''.join(marks(c))) for c in bare]
+    told = [j for j,x in enumerate(words) if sum(w[0].isalpha() for w in x)>2
+        and _ENGLISH.isdisjoint(w.lower() for w in x)]
+    out = np.zeros(len(captions))
+    if not told: return out
+    asked = [bare[j] for j in told]
+    ids = tokenizer(asked, add_special_tokens=False, verbose=False)['input_ids']
+    out[told] = [max(0., 1-len(words[j])/max(len(x), 1)) for j,x in zip(told, ids)]
+    return out
 
 def read_by(
     tokenizer, # Of `transformers`, or called as one
@@ -52,10 +76,9 @@ def read_by(
     ids = tokenizer(list(captions), add_special_tokens=False, verbose=False)['input_ids']
     unk = getattr(tokenizer, 'unk_token_id', None)
     unknown = np.array([np.mean([i==unk for i in x]) if len(x) else 1. for x in ids])
-    words,pieces = sum(len(_WORD.findall(c)) for c in captions),sum(map(len, ids))
     room = None if longest is None else longest-tokenizer.num_special_tokens_to_add()
     cut = [j for j,x in enumerate(ids) if room is not None and len(x)>room]
-    return Reading(unknown, max(0., 1-words/max(pieces, 1)), cut, longest, english)
+    return Reading(unknown, _broken_by(tokenizer, captions), cut, longest, english)
 
 def warn_of(
     model, # Of texts; one with `reading` can be asked

@@ -20,20 +20,24 @@ import psutil
 from PIL import Image
 from tqdm.auto import tqdm
 
-from ..build import build_learner,check_recipe,model_for,plan,prepare
-from ..core import ArgumentError
-from ..data.batches import check_rows,cuts,RetrievalData
-from ..data.doors import DATASETS,open_data
-from ..data.listing import Listing,some
+from itr_nb.build import build_learner,check_recipe,model_for,plan,prepare
+from itr_nb.core import ArgumentError
+from itr_nb.data.batches import check_rows,cuts,RetrievalData
+from itr_nb.data.doors import DATASETS,open_data
+from itr_nb.data.listing import Listing,some
 from itr_nb.data.pairs import (
     CaptionPairs,fingerprint_of,readable,sample_of,source_of,Splits,to_rgb,
 )
-from ..data.splits import plain_words
-from ..data.tables import CodePageWarning
-from ..defaults import BATCH_SIZE
-from ..files import kind_of_file,open_picture,plain_text
-from ..inputs import Inputs
-from ..recipe import Recipe
+from itr_nb.data.splits import plain_words
+from itr_nb.data.tables import CodePageWarning
+<<<<<<< /tmp/tmp_rv3u74l
+from itr_nb.defaults import BATCH_SIZE
+=======
+from itr_nb.encode.reading import ENOUGH
+>>>>>>> /tmp/tmpx7m2ynsw
+from itr_nb.files import kind_of_file,open_picture,plain_text
+from itr_nb.inputs import Inputs
+from itr_nb.recipe import Recipe
 
 # %% ../../nbs/reference/88_doctor.ipynb #c9aea7fb
 LEVELS = 'fact','look','wrong'
@@ -232,11 +236,15 @@ def of_texts(
     "Captions of another language than the encoder's, mostly unknown ones, and cut ones"
     for s,p in splits.items():
         if (r := texts.reading(p.captions)) is None: return
-        if r.foreign: yield Finding('language', 2, f'{s}: {r.foreign}')
+        foreign = r.foreign if len(p)>=ENOUGH else ''
+        if foreign: yield Finding('language', 2, f'{s}: {foreign}')
         rows = np.flatnonzero(r.unknown>.5).tolist()
-        if rows and not r.foreign:
+        if rows and not foreign:
             said = f'{len(rows)} captions of {s} are mostly unknown to the text encoder'
             yield Finding('unknown words', 1, said, [p.captions[j] for j in rows])
+        if r.own and (rare := float(r.unknown.mean()))>.1:
+            said = f'{rare:.0%} of the words of {s} are not in the vocabulary'
+            yield Finding('rare words', 1, f'{said}; text.min_count decides which are')
         if r.cut:
             said = f'{len(r.cut)} captions of {s} are longer than {r.longest} pieces, and cut'
             yield Finding('cut captions', 1, said, [p.captions[j][:120] for j in r.cut])

@@ -3,7 +3,7 @@ from itr_nb.data.listing import *
 import tempfile
 from pathlib import Path
 from itr_nb.data.listing import Listing
-import os,re
+import os,re,unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from itr_nb.core import ArgumentError
 from itr_nb.data.pairs import check_header
@@ -98,6 +98,16 @@ def test_a_name_stays_in_its_folder():
             ('/home/me/2.jpg', '2.jpg'), ('/home/x/y/3.jpg', 'x/y/3.jpg'),
             ('/home/dogs/9.jpg', None)):
             test_eq(files.find(name), inner)
+
+def test_case_and_accents():
+    with tempfile.TemporaryDirectory() as d:
+        photos(d, 'Dogs/1.jpg', 'Cafe\u0301.jpg', 'a.jpg', 'A.jpg', 'b.png', 'B.PNG')
+        files = Listing(d)
+        for name,inner in (('dogs/1.JPG', 'Dogs/1.jpg'), ('DOGS/a.jpg', None),
+            ('caf\u00e9.jpg', 'Cafe\u0301.jpg'), ('A.jpg', 'A.jpg'), ('a.JPG', None),
+            ('x/B.png', None), ('B.PNG', 'B.PNG')):
+            test_eq(files.find(name), inner)
+        test_eq([files.holds(n) for n in ('DOGS/1.jpg', '1.jpg')], [True, False])
 
 def test_folders_of_systems():
     names = '#recycle', '@Recycle', 'System Volume Information', 'lost+found', '@eaDir'

@@ -234,7 +234,9 @@ def test_pairs():
         (3, None, p.captions[3]))
     other = replace(p, captions=['x']+p.captions[1:])
     test_eq(len({p.fingerprint(), q.fingerprint(), other.fingerprint()}), 3)
-    test_eq(tiny_pairs().fingerprint(), p.fingerprint())
+    test_eq(tiny_pairs(boxes=np.zeros((4,3,4))).fingerprint(), p.fingerprint())
+    for boxes in (None, np.ones((4,3,4)), list(np.ones((4,3,4)))):
+        test_ne(tiny_pairs(boxes=boxes).fingerprint(), p.fingerprint())
 
 def test_fields():
     with tempfile.TemporaryDirectory() as d:

@@ -247,6 +247,9 @@ def test_ragged_regions():
         test_eq([len(p.images[i]) for i in range(3)], [4, 2, 1])
         test_eq([p.boxes[i].shape for i in range(3)], [(4, 4), (2, 4), (1, 4)])
         assert p.fingerprint()!=before
+        before = p.fingerprint()
+        np.save(d/'train_boxes.npy', boxes[::-1])
+        assert read_precomp(d, 'train').fingerprint()!=before
         (d/'train_lengths.npy').unlink()
         (d/'train_lengths.txt').write_text('4\n2\n2\n')
         test_eq(len(read_precomp(d, 'train').images[2]), 2)

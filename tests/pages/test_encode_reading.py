@@ -3,7 +3,7 @@ from itr_nb.encode.reading import *
 from itr_nb.encode.reading import _MULTILINGUAL
 from itr_nb.encode.reading import read_by
 from itr_nb.workshop.packaged import minilm
-import re,warnings
+import re,unicodedata,warnings
 from collections.abc import Sequence
 from dataclasses import dataclass,field
 import numpy as np
@@ -19,12 +19,32 @@ def test_languages():
         Chinese=['一只棕色的狗在草地上奔跑', '两个孩子撑着雨伞'],
         German=['ein brauner Hund läuft über die Wiese', 'zwei Kinder im Regen'],
         Russian=['коричневая собака бежит по траве'],
+        Hindi=['बिल्ली सोफे पर सो रही है'],
         Urdu=['ایک کتا سبز گھاس پر دوڑ رہا ہے'])
     for name,texts in more.items():
         test_eq(bool(read_by(tokenizer, texts, english=True).foreign), name!='English')
     said = read_by(tokenizer, more['Urdu'], english=True).foreign
     assert _MULTILINGUAL in said and 'English' in said
-    test_eq(read_by(tokenizer, more['Spanish']).foreign, '')
+    test_eq(read_by(tokenizer, more['Spanish']).foreign, '') # It may know many languages
+    assert read_by(tokenizer, more['Russian']).foreign
+    mixed = more['English']+more['Spanish']
+    assert 'of 50% of the captions' in read_by(tokenizer, mixed, english=True).foreign
+    few = more['English']*4+more['Spanish']
+    test_eq(read_by(tokenizer, few, english=True).foreign, '')
+
+def test_english_of_rare_words():
+    "Names, species, diagnoses, numbers and names of files are no other language"
+    tokenizer = minilm().model.tokenizer
+    rare = dict(
+        names=['Anna and Krzysztof in Wrocław', 'Siobhan and Padraig at home'],
+        birds=['a grebe with maroon nape', 'this vireo has pale wingbars'],
+        chests=['tortuous aorta with calcified granuloma', 'no pneumothorax'],
+        numbers=['12345', '1999-12-31 23:59', '0049 151 2345678'],
+        files=['IMG_4501.jpg', 'DSC00123.JPG', 'holidays/img.png'],
+        words=['Rottweiler'])
+    for texts in rare.values():
+        test_eq(read_by(tokenizer, texts, english=True).foreign, '')
+    assert Reading(np.ones(1)).foreign and not Reading(np.ones(1), own=True).foreign
 
 def test_too_long():
     tokenizer,long = minilm().model.tokenizer,['dog '*n for n in (1, 10, 11)]
