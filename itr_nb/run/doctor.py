@@ -20,24 +20,21 @@ import psutil
 from PIL import Image
 from tqdm.auto import tqdm
 
-from itr_nb.build import build_learner,check_recipe,model_for,plan,prepare
-from itr_nb.core import ArgumentError
-from itr_nb.data.batches import check_rows,cuts,RetrievalData
-from itr_nb.data.doors import DATASETS,open_data
-from itr_nb.data.listing import Listing,some
+from ..build import build_learner,check_recipe,model_for,plan,prepare
+from ..core import ArgumentError
+from ..data.batches import check_rows,cuts,RetrievalData
+from ..data.doors import DATASETS,open_data
+from ..data.listing import Listing,some
 from itr_nb.data.pairs import (
     CaptionPairs,fingerprint_of,readable,sample_of,source_of,Splits,to_rgb,
 )
-from itr_nb.data.splits import plain_words
-from itr_nb.data.tables import CodePageWarning
-<<<<<<< /tmp/tmp_rv3u74l
-from itr_nb.defaults import BATCH_SIZE
-=======
-from itr_nb.encode.reading import ENOUGH
->>>>>>> /tmp/tmpx7m2ynsw
-from itr_nb.files import kind_of_file,open_picture,plain_text
-from itr_nb.inputs import Inputs
-from itr_nb.recipe import Recipe
+from ..data.splits import plain_words
+from ..data.tables import CodePageWarning
+from ..defaults import BATCH_SIZE
+from ..encode.reading import ENOUGH
+from ..files import kind_of_file,open_picture,plain_text
+from ..inputs import Inputs
+from ..recipe import Recipe
 
 # %% ../../nbs/reference/88_doctor.ipynb #c9aea7fb
 LEVELS = 'fact','look','wrong'

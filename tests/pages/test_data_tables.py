@@ -206,13 +206,15 @@ def test_captions_in():
     with expect_fail(ArgumentError, 'a list that is printed whole'):
         got("['x' 'y' ... 'z']")
     test_eq(got("{'raw': 'x', 'sentid': 3}"), ['x'])
+    test_eq(got({'raw':['x', 'y'], 'tokens':[['x'], ['y']]}), ['x','y'])
     for text in ('[sic] a dog', '[red]', '[1, 2]', '{x}', "['a'] and more", 'a nan',
         "{'a': 1}"):
         test_eq(got(text), [text])
     for text in ('nan', ' NaN ', 'None', 'null', '<NA>', '[]', '{}'):
         test_eq(got(text), [''])
     test_eq((got(None), got(''), got({'caption':'x', 'id':1})), ([], [''], ['x']))
-    for bad in (5, [5], True, {'tokens':['a']}, {}, [{'id':1}], 1.5):
+    for bad in (5, [5], True, {'tokens':['a']}, {}, [{'id':1}], 1.5,
+        {'raw':[5]}):
         with expect_fail(ArgumentError, 'line 3: expected a caption'): got(bad)
     test_eq(captions_of_row(dict(a='x', b=' ', c=None), ['a','b','c'], 'f'), ['x'])
     with expect_fail(ArgumentError, 'f: expected b in every row'): captions_of_row({},

@@ -25,6 +25,7 @@ from itr_nb.data.pairs import (
 from itr_nb.data.splits import plain_words
 from itr_nb.data.tables import CodePageWarning
 from itr_nb.defaults import BATCH_SIZE
+from itr_nb.encode.reading import ENOUGH
 from itr_nb.files import kind_of_file,open_picture,plain_text
 from itr_nb.inputs import Inputs
 from itr_nb.recipe import Recipe
@@ -104,21 +105,23 @@ def test_refused_data_are_looked_at():
         test_eq([f.kind for f in nowhere.findings], ['refused'])
 
 def test_texts_and_remainders():
-    spanish = ['un perro marrón corre por la hierba', 'dos niños juegan en el parque']
-    images = [Image.new('RGB', (40,40), (k, 0, 0)) for k in range(5)]
+    spanish = ['un perro marrón corre por la hierba', 'dos niños en el parque']*10
+    images = [Image.new('RGB', (40,40), (k, 0, 0)) for k in range(20)]
     def pairs(captions):
         k = range(len(captions))
         return CaptionPairs(images[:len(k)], captions, k, k, list(map(str, k)))
     frozen = Inputs.of(load_recipe('dual-emoji'), {'train':pairs(spanish)}).texts
     test_eq([f.kind for f in of_texts(frozen, {'train':pairs(spanish)})], ['language'])
+    test_eq([*of_texts(frozen, {'train':pairs(spanish[:19])})], []) # Too few
     recipe = load_recipe('dual-gru-emoji', {'text.min_count':1, 'text.longest':12})
     train = pairs(['a dog', 'a cat '*20, 'xx yy a'])
     own = Inputs.of(recipe, {'train':train}).texts
     other = pairs(['a dog', 'never seen words'])
     found = {f.kind:f for f in of_texts(own, {'train':train, 'val':other})}
-    test_eq({k:f.names for k,f in found.items() if k!='language'}['cut captions'],
-        [('a cat '*20)[:120]])
-    assert 'val' in found['language'].said
+    test_eq(found['cut captions'].names, [('a cat '*20)[:120]])
+    assert found['rare words'].said.startswith('50% of the words of val')
+    test_eq(found['unknown words'].names, ['never seen words'])
+    assert 'language' not in found
     left = {f.kind:f.said for f in _of_splits({'train':pairs(['a b']*5)}, 2)}
     assert 'last 1 of 5' in left['remainder']
     assert 'no training' in {f.kind for f in _of_splits({'train':pairs(['a b'])}, 2)}
