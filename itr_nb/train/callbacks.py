@@ -9,7 +9,7 @@ __all__ = ['schedule_factor', 'ScheduleCB', 'HingeWarmupCB', 'CollapseAlarmCB', 
            'OverfitAlarmCB', 'BestSnapshotCB', 'EarlyStopCB', 'EMACB', 'CheckpointCB', 'TrackerCB', 'ProgressCB']
 
 # %% ../../nbs/reference/50_callbacks.ipynb #09f4dbd6
-import json,math,sys,time,warnings
+import contextlib,json,math,sys,time,warnings
 from pathlib import Path
 
 from ..core import ArgumentError,atomic_path,parsed,terms_of
@@ -346,12 +346,12 @@ def _lines_until(
     step:int, # Steps done
     epoch:int, # Epochs done, validation included
 )->list[str]: # The lines that belong to them
-    "The part of a log that a resumed run keeps; a line that a kill cut short is not part of it"
-    kept = []
-    for line in path.read_text(encoding='utf-8').splitlines(keepends=True) if path.exists() else ():
-        try: d = parsed(line, 'JSON', str(path))
-        except ArgumentError: continue
-        if (d['step']<=step if d['kind']=='train' else d['epoch']<epoch): kept.append(line)
+    "Lines of a log that a resumed run keeps; one cut short by a kill and a foreign one are none"
+    kept,text = [],path.read_text(encoding='utf-8', errors='replace') if path.exists() else ''
+    for line in text.splitlines(keepends=True):
+        with contextlib.suppress(ArgumentError, KeyError, TypeError):
+            d = parsed(line, 'JSON', str(path))
+            if (d['step']<=step if d['kind']=='train' else d['epoch']<epoch): kept.append(line)
     return kept
 
 # %% ../../nbs/reference/50_callbacks.ipynb #5b7ee44b

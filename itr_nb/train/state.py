@@ -9,7 +9,7 @@ __all__ = ['rng_state', 'set_rng_state', 'misfits', 'save_weights', 'load_weight
            'write_checkpoint', 'newest_checkpoint', 'read_checkpoint']
 
 # %% ../../nbs/reference/52_state.ipynb #b714feda
-import json,random
+import hashlib,json,random
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -171,7 +171,9 @@ def write_checkpoint(
     numbers:dict, # The rest, which JSON can hold
 ):
     "Write a training state as one file, the rest in its header; `OSError` if it cannot be written"
-    _write(path, tensors, 'the training state', {'itr_nb': json.dumps(numbers)})
+    text = json.dumps(numbers)
+    header = {'itr_nb': text, 'sha256': hashlib.sha256(text.encode()).hexdigest()}
+    _write(path, tensors, 'the training state', header)
 
 def newest_checkpoint(
     folder:str|Path, # Where `CheckpointCB` writes
@@ -182,12 +184,17 @@ def newest_checkpoint(
 def read_checkpoint(
     path:str|Path, # A file that `Learner.save` wrote
 )->tuple[dict[str,Tensor],dict]: # Tensors and numbers
-    "Read a training state; `ArgumentError` if the file is cut short or is something else"
+    """Read a training state
+
+    `ArgumentError` if the file is cut short, its header was changed, or it is something else"""
     path = Path(path)
     if not path.is_file(): raise FileNotFoundError(f'{path}: no such checkpoint')
     try:
         with safe_open(path, 'pt') as f:
-            said = parsed(f.metadata()['itr_nb'], 'JSON', 'metadata')
+            header = f.metadata()
+            said = parsed(header['itr_nb'], 'JSON', 'metadata')
+            if hashlib.sha256(header['itr_nb'].encode()).hexdigest()!=header['sha256']:
+                raise ValueError('its header was changed')
             return {k:f.get_tensor(k) for k in f.keys()},said
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as e:
         why = f'{type(e).__name__}: {e}'

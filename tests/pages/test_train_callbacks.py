@@ -11,7 +11,7 @@ from itr_nb.losses.infonce import InfoNCE
 from itr_nb.model import dual
 from itr_nb.train.callbacks import BestSnapshotCB,EarlyStopCB,ScheduleCB
 from itr_nb.train.learner import Callback,Learner
-import json,math,sys,time,warnings
+import contextlib,json,math,sys,time,warnings
 from pathlib import Path
 from itr_nb.core import ArgumentError,atomic_path,parsed,terms_of
 from itr_nb.defaults import SCHEDULE
@@ -283,6 +283,9 @@ def test_lines_until():
         test_eq(_lines_until(path, 2, 1), log[:3])
         test_eq(_lines_until(path, 2, 0), log[:2])
         test_eq(_lines_until(path, 0, 0), [])
+        for foreign in (b'5\n', b'null\n', b'{}\n', b'{"kind": 3}\n', b'\xff\xfe\n', b'[[]]\n'):
+            path.write_bytes(foreign+''.join(log).encode()+foreign)
+            test_eq(_lines_until(path, 9, 9), log)
 
 def test_tracker():
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
