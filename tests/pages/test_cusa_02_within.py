@@ -71,8 +71,8 @@ def errors(p, view):
         return torch.einsum('n...k,nkc->n...c', w, view)/w.sum(-1)[...,None]
     g,by_i,by_t = mean(p),mean(p.sum(2)),mean(p.sum(1)) # E[I'|I,T], E[I'|I], E[I'|T]
     pit = p.sum(-1) # how often image i goes with text t
-    # The detour: E[I'|T], averaged over the texts of an image
-    f = torch.einsum('nit,ntc->nic', pit, by_t)/pit.sum(-1)[...,None]
+    f = torch.einsum('nit,ntc->nic', pit, by_t) # E[I'|T] over the texts of an image
+    f = f/pit.sum(-1)[...,None]
     def cost(x): return (pit*((x-g)**2).sum(-1)).sum((1,2))
     return cost(f[:,:,None]),cost(by_i[:,:,None]),cost(by_t[:,None])
 
