@@ -8,11 +8,11 @@ from itr_nb.ckstn.knowledge import CKO,MemoryGate
 from itr_nb.ckstn.lightweight import LightweightTransformer
 from itr_nb.ckstn.matching import MatchingScorer
 from itr_nb.ckstn.matching_loss import MatchingLoss
-from itr_nb.ckstn.style import SEE
 from itr_nb.core import ArgumentError,ImageStates,TextStates
 from itr_nb.course import hunt
 from itr_nb.losses.infonce import InfoNCE
 from itr_nb.show.board import leaderboard
+from itr_nb.ckstn.style import SEE
 import math
 from fastcore.test import *
 from itr_nb.ckstn.knowledge import CKA

@@ -56,6 +56,19 @@ def test_adjustment_by_hand():
         told = adjust(part, some, torch.tensor([[1.,-1]]))[0]
         test_close(told, torch.tensor([want, [0,0]]), eps=1e-3)
 
+@torch.no_grad()
+def test_what_the_lab_finds():
+    s,F = torch.tensor([[2.,0]]),torch.tensor([[1.,0],[0,1],[-1,0]])
+    def height(k, *to):
+        "Of the gated style, at the lab's gate, with unit k moved"
+        units = F.clone()
+        units[k] = torch.tensor(to)
+        return GATES['convex'](.3, s, _read_units(s, units)[0])[0,1].item()
+    ends = [height(0,1.,0.), *(height(k,3.,3.) for k in range(3)), height(0,1.,3.)]
+    test_close(torch.tensor(ends), torch.tensor([.13,2.07,1.98,1.97,1.74]), eps=5e-3)
+    higher = [height(k, *(F[k]+torch.tensor([0,.1])).tolist()) for k in range(3)]
+    test_eq(higher.index(max(higher)), 0)
+
 def dot_ref(a, b): return sum(x*y for x,y in zip(a, b))
 
 def read_ref(s, F, scale):

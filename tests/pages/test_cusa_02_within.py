@@ -67,10 +67,12 @@ def plain(name, than, key='t2t_r1'):
 
 def errors(p, view):
     "E|f-g|², ε_I and ε_T of laws p (n i t k) whose other views lie at view (n k c)"
-    def mean(w): return torch.einsum('n...k,nkc->n...c', w, view)/w.sum(-1)[...,None]
-    g,by_i,by_t = mean(p),mean(p.sum(2)),mean(p.sum(1))
-    pit = p.sum(-1)
-    f = torch.einsum('nit,ntc->nic', pit, by_t)/pit.sum(-1)[...,None]
+    def mean(w): # of the views, each with its weight w
+        return torch.einsum('n...k,nkc->n...c', w, view)/w.sum(-1)[...,None]
+    g,by_i,by_t = mean(p),mean(p.sum(2)),mean(p.sum(1)) # E[I'|I,T], E[I'|I], E[I'|T]
+    pit = p.sum(-1) # how often image i goes with text t
+    f = torch.einsum('nit,ntc->nic', pit, by_t) # E[I'|T] over the texts of an image
+    f = f/pit.sum(-1)[...,None]
     def cost(x): return (pit*((x-g)**2).sum(-1)).sum((1,2))
     return cost(f[:,:,None]),cost(by_i[:,:,None]),cost(by_t[:,None])
 
