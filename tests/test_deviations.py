@@ -66,6 +66,13 @@ def test_pages_name_the_entry_that_they_speak_of():
         assert not [*wrong_numbers(prose(p))], p.name
         assert not foreign_numbers(p, prose(p)), p.name
 
+def leads_nowhere(text): return bool(re.search(r'\bD\d+\b', text)) and '90_deviations.ipynb' not in text
+
+def test_pages_that_name_an_entry_lead_to_the_ledger():
+    assert leads_nowhere('the sign (D22)') and not leads_nowhere('D22 of the [ledger](90_deviations.ipynb)') and not leads_nowhere('2D')
+    lost = [p.name for p in pages() if not p.name.endswith('90_deviations.ipynb') and leads_nowhere(prose(p))]
+    assert not lost
+
 def test_a_wrong_number_is_noticed():
     said = 'IMC prints Eq. (2) with one maximum over the whole batch; its code has one for each query, as here (D1).'
     assert not [*wrong_numbers(said)] and [*wrong_numbers(said.replace('D1', 'D3'))]

@@ -274,8 +274,8 @@ def in_text(cell, known):
 def cannot_be_copied(page, cells=None):
     """Code that stands open on a page of the reference and does not run after what stands before it
 
-    Counted are imports, which are folded and say that they are needed, what the import below the title brings, and folded helpers
-    that say that they are needed; what is private is not, and code that names it is folded."""
+    Counted are imports, which are folded and say that they are needed, what the import below the title brings (a page that exports to
+    the modules of others has none, and must import what it shows), and folded helpers that say that they are needed; what is private is not, and code that names it is folded."""
     cells,known = cells or before_proof(Page(page.path)),set(dir(builtins))|(offered(page.module) if page.module else set())
     for c in cells: c.directives_,c.parsed_ = getattr(c, 'directives', {}),lambda c=c: tree_of(c).body if c.cell_type=='code' else []
     needed = doc_procs.needed_by(cells)
@@ -285,7 +285,7 @@ def cannot_be_copied(page, cells=None):
         else:
             lost,own = set(),brought(c)
             if doc_procs.is_open(c) and not doc_procs.is_inside(c): lost = names_in(code_of(c))[0]-known
-            elif is_exported(c) and not doc_procs.is_imports(c): own = {n for n in own if n[0]!='_'}
+            elif is_exported(c) and not doc_procs.is_imports(c): own = {n for n in own if n[0]=='.' or page.module and n[0]!='_'}
             elif c.directives_.keys()&{'hide', 'echo'} and not doc_procs.is_imports(c): own &= needed
         if lost: yield f'cell {c.id}: nothing before it brings {", ".join(sorted(lost))}'
         known |= own

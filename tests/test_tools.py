@@ -169,6 +169,14 @@ def test_the_reference_shows_each_name_in_short(monkeypatch):
     whole = doc_procs.shown(cell, 'x')
     assert len(whole)==2 and whole[1] is cell
 
+def test_a_signature_is_shown_to_its_end():
+    "Where the body begins on the line that ends the signature, too; a definition of one line stands as it is"
+    def head(source): return doc_procs.head_of(ast.parse(source).body[0], source.splitlines())
+    for end in ('): ', ')->int: ', '):\n    '):
+        assert head(f'def f(\n    n, # «How many»\n{end}return n')==['def f(', '    n, # «How many»', end.strip()]
+    assert head('@once\ndef f(n): return n')==['@once', 'def f(n): return n']
+    assert head('def f(\n    n,\n):\n    "Twice"\n    return n')==['def f(', '    n,', '):', '    "Twice"']
+
 def test_a_figure_is_said_by_the_sentence_before_it():
     img = '<img width="3" src="data:image/png;base64,x">'
     said = build_docs.say_figures(f'<p>One. Two <b>&amp; "three"</b>:</p>{img}')

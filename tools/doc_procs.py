@@ -62,9 +62,11 @@ def first_line(node): return min([node.lineno, *(d.lineno for d in getattr(node,
 
 def head_of(node, lines):
     "Lines of a definition up to its docstring, or up to its body where it has none"
-    documented = ast.get_docstring(node) is not None
-    ends = node.body[0].end_lineno if documented else max(node.body[0].lineno-1, node.lineno)
-    return lines[first_line(node)-1:ends]
+    start,first = first_line(node)-1,node.body[0]
+    if ast.get_docstring(node) is not None: return lines[start:first.end_lineno]
+    before = lines[first.lineno-1].encode()[:first.col_offset].decode().rstrip()
+    if first.lineno==node.lineno or not before: return lines[start:max(first.lineno-1, node.lineno)]
+    return [*lines[start:first.lineno-1], before]
 
 def in_short(node, lines):
     "What the user of a function or a class has to know: arguments, docstrings, fields and public methods"

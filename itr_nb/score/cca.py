@@ -1,4 +1,4 @@
-"""A bag of words and one solve, without training, find about as many scenes as the best model of the four papers trained here
+"""A bag of words in closed form, without training, finds about as many scenes as the best models that are trained here for the four papers
 
 Docs: https://itr-nb.github.io/itr_nb/road/bag_of_words.html.md"""
 

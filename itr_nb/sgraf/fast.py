@@ -26,7 +26,7 @@ from .sgr import check_nodes,GraphStep,SGR
 # %% ../../nbs/sgraf/10_fast.ipynb #a3e168e7
 def fold(
     step:GraphStep, # One step of reasoning
-)->tuple[Float[Tensor, "m m"],Float[Tensor, "m"]]: # $W_{in}^\\top W_{out}$, $W_{out}^\\top b_{in}$
+)->tuple[Float[Tensor, "m m"],Float[Tensor, "m"]]: # The A and the g of Eq. (1)
     "Query and key as one matrix, Eq. (1)"
     q,k = step.fc_query,step.fc_key
     return q.weight.T @ k.weight,q.bias @ k.weight
