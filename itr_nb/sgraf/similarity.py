@@ -30,7 +30,7 @@ class SimilarityVector(nn.Module):
     def forward(self,
         x:Float[Tensor, "... d"], # Vectors
         y:Float[Tensor, "... d"], # What they are compared with; leading axes broadcast
-    )->Float[Tensor, "... m"]: # $W|x-y|^2+b$ scaled to length 1
+    )->Float[Tensor, "... m"]: # $W|x-y|^2+c$ scaled to length 1
         "Compare; the order does not matter; raises `ArgumentError` for another width"
         for name,v in (('x',x), ('y',y)):
             if v.shape[-1]!=self.fc.in_features:

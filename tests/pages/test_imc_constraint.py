@@ -37,7 +37,7 @@ def which_way(measure, mode):
     g, = torch.autograd.grad(cost.sum(), delta)
     inside,pair = cost>0,~torch.eye(128).bool()
     within = f'{100*inside.sum()/pair.sum():.1f}'
-    ways = map(way, (g[inside], g[pair & ~inside], g[0,near]))
+    ways = map(way, (g[inside], g[pair & ~inside], (g+g.T)[0,near]))
     return [measure, mode, within, *ways]
 
 def with_first(i): return torch.cat([seen[i:i+1], seen[:i], seen[i+1:]])
