@@ -138,8 +138,10 @@ def test_a_mistake_leaves_nothing():
                 tiny_run(d, 'new', changes=changes)
             assert not (d/'new').exists() and not (d/'cache').exists()
         kw = dict(out=d/'runs'/'new', home=d/'cache', progress=False)
-        with expect_fail(ArgumentError, 'folder of images'):
+        write_shapes(d/'data')
+        with expect_fail(FileNotFoundError, 'no such folder of images'):
             train(load_recipe('dual-photos', small()), d/'data', images=d/'nowhere', **kw)
+        assert not (d/'runs').exists()
         left = d/'runs'/'new'
         left.mkdir(parents=True); (left/'data.json').write_text('{}')
         before = sorted(d.rglob('*'))
