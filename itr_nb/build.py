@@ -147,13 +147,15 @@ def _check_encoders(recipe:Recipe):
 
 def _look_for(recipe:Recipe):
     "Refuse files and folders that are not there; a name that is no path may be one on the Hub"
-    named = {'[text] vectors':recipe.text.vectors}
+    vectors = recipe.text.vectors
+    if vectors is not None and not Path(vectors).expanduser().is_file():
+        raise ArgumentError(f'recipe {recipe.name} [text] vectors', 'a file that is there', vectors)
     paths = {'[text] name':recipe.text.name, '[image] encoder':recipe.image.encoder,
         '[text] encoder':recipe.text.encoder,
         '[model] name_or_folder':recipe.arguments.get('name_or_folder')}
-    named |= {k:v for k,v in paths.items() if str(v).startswith(('/', './', '../', '~'))}
+    named = {k:v for k,v in paths.items() if str(v).startswith(('/', './', '../', '~'))}
     for key,path in named.items():
-        if path is not None and not Path(path).expanduser().exists():
+        if not Path(path).expanduser().exists():
             raise ArgumentError(
                 f'recipe {recipe.name} {key}', 'a file or folder that is there', path)
     for name,table in recipe.more.items():

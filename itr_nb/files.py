@@ -182,10 +182,13 @@ def sole_writer(
     folder:str|Path, # That will be written
     name:str='out', # Of the argument, for the error
 )->Iterator[None]:
-    "Hold a folder while writing it; `ArgumentError` while another process does"
+    """Hold a folder while writing it; `ArgumentError` while another process does
+
+    Folders above it that were made for that go again if nothing was written"""
     folder = Path(os.path.realpath(folder))
     if not folder.name: raise ArgumentError(name, 'a folder that has a name', str(folder))
     path = folder.with_name(f'.{folder.name}.lock')
+    made = [p for p in path.parents if not p.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = _take(path) if fcntl else os.open(path, os.O_RDWR|os.O_CREAT)
     if fd is None:
@@ -195,6 +198,8 @@ def sole_writer(
     finally:
         with contextlib.suppress(OSError): path.unlink()
         os.close(fd)
+        with contextlib.suppress(OSError): # Where something was written
+            for p in made: p.rmdir()
 
 # %% ../nbs/reference/00_files.ipynb #fa4d7e1e
 def cache_home()->Path: # $ITR_NB_HOME, else itr_nb in $XDG_CACHE_HOME, else ~/.cache/itr_nb

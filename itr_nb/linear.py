@@ -187,7 +187,7 @@ class _Summed(RetrievalModel):
         self.solved,self.share = solved,share
 
     @property
-    def width(self)->int: return self.solved.width+self.config['dim']
+    def width(self)->int: return self.solved.width+super().width
     def solve(self, data): return self.solved.solve(data)
     def learned(self)->dict[str,Tensor]:
         return {k:x for k,x in super().learned().items() if not k.startswith('solved.')}

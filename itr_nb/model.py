@@ -80,7 +80,7 @@ class RetrievalModel(nn.Module):
 # %% ../nbs/road/12_model.ipynb #6886d839
 @patch(as_prop=True)
 def width(self:RetrievalModel)->int: # Of `glob`
-    return self.config['dim']
+    return {**self.config, **getattr(self, 'inner', {})}['dim']
 
 @patch
 def unimodal(self:RetrievalModel, states:States)->Float[Tensor, "n d"]: # Of images, or of texts
@@ -166,11 +166,11 @@ def with_own_heads(
 
 # %% ../nbs/road/12_model.ipynb #2a7b6a55
 def _check_sizes(name:str, given:dict):
-    "Refuse a `dim` or a `size` that counts nothing, and more `layers` than a model can have"
+    "Refuse a `dim` or a `size` that counts nothing, and `layers` that no model can have"
     for k,n in given.items():
         kind = k.split('_')[-1]
-        if kind in ('layers', 'steps') and isinstance(n, int) and n>1000:
-            raise ArgumentError(f'{k} of {name}', 'at most 1,000', n)
+        if kind in ('layers', 'steps') and isinstance(n, int) and not 0<=n<=1000:
+            raise ArgumentError(f'{k} of {name}', 'a number from 0 to 1,000', n)
         if kind not in ('dim', 'size') or n is None: continue
         if not isinstance(n, int) or isinstance(n, bool) or n<1:
             raise ArgumentError(f'{k} of {name}', 'a whole number, 1 or more', n)
@@ -188,7 +188,11 @@ def factory(
         given.apply_defaults()
         _check_sizes(fn.__name__, given.arguments)
         model = fn(*given.args, **given.kwargs)
-        model.config = {'model':fn.__name__, **given.arguments, **getattr(model, 'config', {})}
+        own = getattr(model, 'config', {})
+        if 'model' in own: # Another factory's
+            model.inner = getattr(model, 'inner', own)
+            own = {k:x for k,x in own.items() if k=='own_heads'}
+        model.config = {'model':fn.__name__, **given.arguments, **own}
         return model
     return MODELS.add(fn.__name__, build)
 
@@ -282,7 +286,7 @@ def load_model(
         raise FileNotFoundError(f'{weights}: no weights here; {why}')
     try:
         model = MODELS[kind](**config)
-        if own is not None: with_own_heads(model, **own)
+        if own is not None and not model.has_own: with_own_heads(model, **own)
     except (TypeError, RuntimeError) as e:
         raise ArgumentError(str(folder/'config.json'), f'arguments of {kind}', str(e)) from e
     load_weights(model, weights)

@@ -32,7 +32,7 @@ class Table(BaseModel):
 class ImageTable(Table):
     "How a picture becomes what the model reads"
     encoder:str # A packaged one, a folder or a name on the Hub; 'own' for the model's own
-    size:int|None = Field(None, ge=8) # Side in pixels, where the encoder has no size of its own
+    size:int|None = Field(None, ge=8, le=4096) # Side in pixels, where the encoder has no size of its own
     grid:bool = False # A vector for each cell of the encoder's last map?
     regions:bool = False # A vector for each box of the data?
     augment:bool = False # Cut anew in every epoch, and read as pixels?
@@ -205,7 +205,7 @@ def make_term(
     except ArgumentError as e: raise ArgumentError(f'{where} {e}') from e
 
 class _Weight(Table):
-    weight:float
+    weight:float = Field(ge=0)
 
 def _check_model(name:str, model:dict):
     where = f'recipe {name} [model]'

@@ -25,13 +25,16 @@ def read_toml(
     "What a TOML file holds; `ArgumentError` names the file and the line that is none"
     return parsed(read_text(path, 2**20), 'TOML', str(path))
 
+def _check_strings(given, where:str, need:str):
+    if not isinstance(given, (list,tuple)) or not all(isinstance(x, str) for x in given):
+        raise ArgumentError(where, need, given)
+
 def import_uses(
     names:Sequence[str], # Packages, as a recipe's `uses` has them
     beside:Path|None=None, # A folder to look into as well
 )->list[ModuleType]:
     "Import the packages that a recipe uses, which registers what they bring"
-    if not isinstance(names, (list,tuple)) or not all(isinstance(n, str) for n in names):
-        raise ArgumentError('uses', 'a list of names of packages', names)
+    _check_strings(names, 'uses', 'a list of names of packages')
     return [import_part(n, 'uses', beside) for n in names]
 
 def _folders(uses:Sequence[ModuleType]=())->list[Path]:
@@ -172,6 +175,7 @@ def _read(
     draft.uses += import_uses(
         table.get('uses', []), file.parent if beside and not shipped else None)
     base,drop = table.pop('base', None),table.pop('drop', [])
+    _check_strings(drop, f'{file} drop', 'a list of keys, such as ["train.clip"]')
     if base is not None:
         if not isinstance(base, str):
             raise ArgumentError(f'{file} base', 'the name of a recipe', base)
@@ -191,7 +195,8 @@ def put_together(
     draft = _Draft(first)
     _read(first, draft, beside)
     known = variants(uses=draft.uses) if plus else {}
-    for v in plus:
+    for i,v in enumerate(plus):
+        if v in plus[:i]: raise ArgumentError(f'variant of {first}', 'each variant once', v)
         new = {k:known[k].changes_of(draft.table, known) for k in known}
         able = [k for k,c in new.items() if c is not None and fits(known[k], c, draft.table)]
         if v not in able: raise ArgumentError(f'variant of {first}', nearest(v, able), v)

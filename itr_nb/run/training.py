@@ -15,7 +15,7 @@ from pathlib import Path
 from ..build import build_learner,check_recipe,model_for,prepare
 from ..core import ArgumentError,read_json
 from ..data.batches import check_rows
-from ..data.doors import open_data
+from ..data.doors import look_for,open_data
 from ..data.listing import some
 from ..data.pairs import Splits
 from ..encode.glove import word_vectors
@@ -208,6 +208,7 @@ def train(
     out = Path(os.path.realpath(out)) if Path(out).is_symlink() or not Path(out).name else Path(out)
     recipe = placed(recipe, out, resume)
     check_recipe(recipe, begun=resume)
+    look_for(spec)
     with contextlib.ExitStack() as held:
         enter = lambda: held.enter_context(
             claimed(out, recipe, resume, overwrite, _paths_of(recipe, spec, images)))

@@ -294,6 +294,8 @@ def unbuildable():
         ('dual-scenes', {'text.encoder':'gruu'}, "[text] encoder: expected one of"),
         ('cusa-dual-scenes', {'teacher.image':'efficientnet-lit2'}, '[teacher] image'),
         ('cusa-dual-scenes', {'teacher.text':'minilmm'}, '[teacher] text: exp'),
+        ('ckstn-scenes', {'model.style_layers':-1}, '[model] style_layers'),
+        ('imc-emoji', {'text.vectors':'.'}, '[text] vectors: expected a file'),
         ('imc-emoji', {'text.vectors':'nowhere.txt'}, '[text] vectors'), (
             'dual-emoji', {'image.encoder':'./nowhere'}, '[image] encoder'),
         ('cusa-dual-scenes', {'teacher.image':'nowhere.npy'}, '[teacher]'),

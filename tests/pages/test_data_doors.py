@@ -36,7 +36,14 @@ def test_open_data():
     with tempfile.TemporaryDirectory() as a, tempfile.TemporaryDirectory() as b:
         test_eq(open_data(str(karpathy_file(a)), a)['test'].captions, ['A circle.'])
         test_eq(open_data(precomp_folder(b))['test'].images[0].shape, (3,4))
-    test_fail(lambda: open_data('no/such/place'), contains='no such data')
+        for there in (f'{a}/k.json', b, Path(b), f'hf:{b}', 'hf:user/data', 'scenes'):
+            look_for(there)
+    for door in (open_data, look_for):
+        with expect_fail(FileNotFoundError, "no such data"): door('no/such/place')
+        with expect_fail(FileNotFoundError, "is it 'scenes'"): door('scens')
+    with expect_fail(FileNotFoundError, 'no such data'): look_for('hf:/no/such/place')
+    for bad in (None, 3, [], 'a\0b'):
+        with expect_fail(ArgumentError, 'spec: expected a path'): look_for(bad)
 
 def test_odd_arguments():
     with tempfile.TemporaryDirectory() as d:

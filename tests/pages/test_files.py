@@ -118,6 +118,13 @@ def test_sole_writer():
         with expect_fail(ArgumentError, 'nobody else is writing'):
             with sole_writer(f'{d}/run'): pass
         with sole_writer(f'{d}/other'): pass
+    with tempfile.TemporaryDirectory() as d:
+        with sole_writer(f'{d}/a/b/run'): assert Path(f'{d}/a/b').is_dir()
+        test_eq(list(Path(d).iterdir()), [])
+        with sole_writer(f'{d}/a/b/run'): Path(f'{d}/a/mine').touch()
+        test_eq([p.name for p in Path(d).rglob('*')], ['a', 'mine'])
+        with sole_writer(f'{d}/a/run'): pass
+        assert Path(f'{d}/a/mine').exists()
     for writer in (sole_writer, atomic_folder):
         with expect_fail(ArgumentError, 'a folder that has a name'):
             with writer('/'): pass

@@ -267,8 +267,10 @@ def test_refuses_arguments():
         with expect_fail(ArgumentError, f'{name} of dual: expected a whole number'):
             dual(**{**sizes, name:n})
     for name in ('layers', 'style_layers', 'steps'):
-        with expect_fail(ArgumentError, f'{name} of it: expected at most 1,000'):
-            _check_sizes('it', {name:10**18})
+        for n in (-1, 1001, 10**18):
+            with expect_fail(ArgumentError, f'{name} of it: expected a number from 0'):
+                _check_sizes('it', {name:n})
+        for n in (0, 1000, None): _check_sizes('it', {name:n})
     for kw in (dict(dims=2), dict(text_dim=3)):
         with expect_fail(TypeError, 'dual() '): dual(4, 3, **kw)
     with tempfile.TemporaryDirectory() as folder:
@@ -299,6 +301,29 @@ def test_a_model_of_others():
             with expect_fail(ArgumentError, 'their_package imported first'):
                 load_model(d)
     finally: MODELS.parts.pop('their_model', None)
+
+def wrapped(width:int=2, heads:bool=False):
+    model = dual(4, 3, dim=width)
+    return with_own_heads(model, dim=5) if heads else model
+
+def test_a_factory_that_calls_another():
+    images,texts = Batch.of(regions=torch.ones(1,1,4)),Batch.of(words=torch.ones(1,1,3))
+    make = factory(wrapped)
+    try:
+        for inside,after in ((False, False), (True, False), (False, True)):
+            model = make(3, heads=inside).eval()
+            test_eq((model.config['model'], model.config['width']), ('wrapped', 3))
+            test_eq(model.width, 3)
+            if after: with_own_heads(model, dim=5)
+            with tempfile.TemporaryDirectory() as d: again = load_model(save_model(model, d))
+            test_eq(again.config, model.config)
+            assert 'dim' not in again.config and again.has_own==(inside or after)
+            a,b = model.encode_image(images),again.encode_image(images)
+            assert torch.equal(a.glob, b.glob)
+            if again.has_own: assert torch.equal(a.own, b.own)
+            assert torch.equal(
+                model.encode_text(texts).glob, again.encode_text(texts).glob)
+    finally: MODELS.parts.pop('wrapped', None)
 
 class FullDisk(nn.Module):
     config = {'model':'dual'}

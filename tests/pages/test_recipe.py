@@ -45,6 +45,8 @@ def test_variant_names():
         test_eq(
             (again.name, again.train.epochs, again.model['steps']),
             ('sgraf-sgr-scenes+steps-1', 9, 1))
+    with expect_fail(ArgumentError, 'each variant once'):
+        load_recipe('sgraf-saf-scenes+csa+csa')
     with expect_fail(ArgumentError, "steps-4"): load_recipe('sgraf-sgr-scenes+steps-9')
     with expect_fail(ArgumentError, 'variant of imc-emoji: expected one of'):
         load_recipe('imc-emoji+global')
@@ -117,6 +119,8 @@ def refused():
         ('model.text_dim', 9, 'nothing: it follows'),
         ('model.vocab_size', 9, 'one of dim'), ('model.args', 'SGR', 'a list'),
         ('loss.infonce.tau', -1., 'above 0'), ('loss.infonce.margin', .2, 'one of tau'),
+        ('image.size', 4097, 'less than or equal to 4096'),
+        ('loss.infonce.weight', -1., 'greater than or equal to 0'),
         ('loss.infonce.weight', 'much', 'number'), (
             'loss.csa.weight', 1., 'gives teacher_image'),
         ('loss.tripplet.weight', 1., "is it 'triplet'"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from itr_nb.build import build_learner,check_recipe,model_for,prepare
 from itr_nb.core import ArgumentError,read_json
 from itr_nb.data.batches import check_rows
-from itr_nb.data.doors import open_data
+from itr_nb.data.doors import look_for,open_data
 from itr_nb.data.listing import some
 from itr_nb.data.pairs import Splits
 from itr_nb.encode.glove import word_vectors
@@ -137,6 +137,18 @@ def test_a_mistake_leaves_nothing():
             with expect_fail(ArgumentError, 'recipe dual-photos'):
                 tiny_run(d, 'new', changes=changes)
             assert not (d/'new').exists() and not (d/'cache').exists()
+        kw = dict(out=d/'runs'/'new', home=d/'cache', progress=False)
+        write_shapes(d/'data')
+        with expect_fail(FileNotFoundError, 'no such folder of images'):
+            train(load_recipe('dual-photos', small()), d/'data', images=d/'nowhere', **kw)
+        assert not (d/'runs').exists()
+        left = d/'runs'/'new'
+        left.mkdir(parents=True); (left/'data.json').write_text('{}')
+        before = sorted(d.rglob('*'))
+        for spec in ('scens', d/'nowhere', f'hf:{d}/nowhere'):
+            with expect_fail(FileNotFoundError, 'no such data'):
+                train(load_recipe('dual-photos', small()), spec, **kw)
+            test_eq(sorted(d.rglob('*')), before)
         run = tiny_run(d)
         with expect_fail(ArgumentError, '[train] drop_every'):
             tiny_run(d, changes={'train.schedule':'step'}, overwrite=True)

@@ -44,11 +44,14 @@ def test_base_refuses():
         d = recipe_files(
             d, a='base = "b.toml"', b='base = "a.toml"', c='base = 3',
             e='base = "nowhere"', f='base = "g.toml"\ndrop = ["train.clip"]',
-            g='about = "g"', h='about = ', i='uses = "me"', j='uses = 3')
+            g='about = "g"', h='about = ', i='uses = "me"', j='uses = 3',
+            k='base = "g.toml"\ndrop = 5', l='base = "g.toml"\ndrop = [5]',
+            m='base = "g.toml"\ndrop = "about"', n='drop = 0')
         for name,said in dict(
             a='does not lead back', c='the name of a recipe',
             f='keys that the base has', h='a TOML file', i='a list of names',
-            j='a list of names').items():
+            j='a list of names', k='drop: expected a list of keys', l='got [5]',
+            m="got 'about'", n='drop: expected a list of keys').items():
             with expect_fail(ArgumentError, said): put_together(d/f'{name}.toml')
         with expect_fail(FileNotFoundError, 'nowhere'): put_together(d/'e.toml')
         with expect_fail(FileNotFoundError, "is it 'dual-emoji'"):
