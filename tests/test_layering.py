@@ -1,15 +1,20 @@
 """The laws of the package's imports, read from its text, imports inside functions included
 
-1. A wing (the folder of a paper) imports the road and never another wing; the road imports no wing.
+1. A wing (the folder of a paper) imports the road and never another wing, nor names one; the road imports no wing.
 2. No import runs upward in `order`, and none in a circle, within a folder neither.
 3. The road names no paper: not in its code, not in its scripts, and not in what every user reads. A docstring or a comment elsewhere
    may say from which equation something is."""
 import ast,re
 from collections import Counter
+from functools import cache
+from importlib.util import resolve_name
 
 import pytest
 from common import root
 from tools.pages import chapters,nbs,pages
+
+import itr_nb
+from itr_nb.registry import LOSSES,MODELS,packages
 
 package = root/'itr_nb'
 found = pages()
@@ -32,23 +37,38 @@ def sources():
     paths = [p for p in sorted(package.rglob('*.py')) if p.name!='_modidx.py' and p!=package/'__init__.py']
     return {'.'.join(p.relative_to(package).with_suffix('').parts): p.read_text(encoding='utf-8') for p in paths}
 
+def asked_for(node, folder):
+    "What a call of `import_module` is asked for by literals, in absolute names"
+    given = {k.arg:k.value for k in node.keywords}|dict(zip(('name', 'package'), node.args))
+    name,beside = (given[k].value if isinstance(given.get(k), ast.Constant) else None for k in ('name', 'package'))
+    if isinstance(name, str): yield resolve_name(name, beside or '.'.join(folder)),'*'
+
+@cache
 def statements(text, name):
-    "What a module imports, each as (module, what of it) in absolute names; so too what `import_module` is asked for by a literal"
-    folder = ['itr_nb', *name.split('.')[:-1]]
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import): yield from ((a.name, '*') for a in node.names)
+    "What a module imports, each as (module, what of it) in absolute names, by statements, by `import_module` and by the package's own door"
+    folder,tree = ['itr_nb', *name.split('.')[:-1]],ast.parse(text)
+    asking = {a.asname for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names if a.name=='import_module' and a.asname}|{'import_module', '__import__'}
+    res = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import): res += [(a.name, '*') for a in node.names]
         elif isinstance(node, ast.ImportFrom):
             above = folder[:len(folder)-node.level+1] if node.level else []
             base = '.'.join([*above, *([node.module] if node.module else [])])
-            yield from ((base, a.name) for a in node.names)
-        elif isinstance(node, ast.Call) and re.search(r'\b(import_module|__import__)$', ast.unparse(node.func)):
-            yield from ((a.value, '*') for a in node.args[:1] if isinstance(a, ast.Constant))
+            res += [(base, a.name) for a in node.names]
+        elif isinstance(node, ast.Attribute) and getattr(node.value, 'id', '')=='itr_nb': res.append(('itr_nb', node.attr))
+        elif isinstance(node, ast.Call) and getattr(node.func, 'attr', getattr(node.func, 'id', '')) in asking:
+            res += asked_for(node, folder)
+    return res
+
+# What the package gives at its own door, and from which module
+doors = itr_nb._module_of
 
 def imports(texts, name):
     "Modules of the package that one of them imports; a folder is its `__init__`"
     res = set()
     for base,what in statements(texts[name], name):
-        for full in (f'{base}.{what}', base):
+        door = [f'itr_nb.{doors[what]}'] if base=='itr_nb' and what in doors else []
+        for full in (*door, f'{base}.{what}', base):
             short = full.removeprefix('itr_nb.') if full.startswith('itr_nb.') else None
             at = next((k for k in (short, f'{short}.__init__') if k in texts), None)
             if at:
@@ -82,33 +102,38 @@ def circles(texts):
 
 texts,wings = sources(),wings_in(package, found)
 
-# Models that are known by another name than their paper's
-kinds = {'saf', 'sgr', 'imcnet', 'blip', 'xvlm'}
+# What every wing is known by besides its name: its models and losses, but for words that everybody needs, and modes of its models
+packages()
+kinds = {n:registry[n].__module__.split('.')[1] for registry in (MODELS,LOSSES) for n in registry}
+kinds = {n:w for n,w in kinds.items() if w in wings and n not in ('clip', 'matching')}|dict(saf='sgraf', sgr='sgraf', xvlm='cusa')
 # Whose every text reaches the user, whatever the model
 heard = {'core', 'verbs', 'cli'}
 
 def words_in(text): return {w.lower() for w in re.findall('[A-Z]+(?![a-z])|[A-Z]?[a-z]+', text)}
 
+@cache
 def said_by(text):
     "Names and strings of a module, without its docstrings"
     tree = ast.parse(text)
     scopes = [n for n in ast.walk(tree) if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef))]
     docs = {id(n.body[0].value) for n in scopes if n.body and isinstance(n.body[0], ast.Expr)}
+    res = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs: yield node.value
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs: res.append(node.value)
         for field in ('id', 'attr', 'arg', 'name'):
-            if isinstance(name := getattr(node, field, None), str): yield name
+            if isinstance(name := getattr(node, field, None), str): res.append(name)
+    return res
 
 def named_papers(texts, scripts, wings):
-    "Where the road names a paper or its model, as (where, name)"
-    names = wings|kinds
+    "Where the road names a paper or what is its own, or a wing another wing, as (where, name)"
+    wing_of = kinds|{w:w for w in wings}
     for module,text in texts.items():
-        if unit(module) in wings: continue
+        names = {n for n,w in wing_of.items() if w!=unit(module)}
         said = [text] if module in heard else said_by(text)
         yield from ((module, w) for w in sorted(names & set().union(*map(words_in, said))))
     for name,text in scripts.items():
         code = re.sub('//.*', '', text)
-        yield from ((name, w) for w in sorted(names & words_in(code)))
+        yield from ((name, w) for w in sorted(set(wing_of) & words_in(code)))
 
 def scripts():
     "Scripts of the road by their path"
@@ -134,6 +159,9 @@ def test_exceptions_are_needed_and_have_a_reason():
     ('train.learner', 'from ..ckstn import matching_loss', ('train.learner', 'ckstn.matching_loss')),
     ('recipe', 'class A:\n    def f(self):\n        from .imc.constraint import IMCLoss', ('recipe', 'imc.constraint')),
     ('cli', "importlib.import_module('itr_nb.sgraf')", ('cli', 'sgraf.__init__')),
+    ('cli', "from importlib import import_module as get\nget('.sgraf', 'itr_nb')", ('cli', 'sgraf.__init__')),
+    ('imc.network', "import_module('..sgraf', __package__)", ('imc.network', 'sgraf.__init__')),
+    ('recipe', "import_module(package='itr_nb', name='.cusa.clip')", ('recipe', 'cusa.clip')),
     ('data.__init__', 'from ..imc import constraint', ('data.__init__', 'imc.constraint'))])
 def test_a_planted_import_of_a_wing_is_noticed(importer, line, breach):
     planted = {**texts, importer: f'{texts[importer]}\n{line}\n'}
@@ -145,6 +173,9 @@ def test_a_planted_import_of_a_wing_is_noticed(importer, line, breach):
     ('losses.triplet', 'from itr_nb.train.learner import Learner', ('losses.triplet', 'train.learner')),
     ('sgraf.model', 'from .. import recipe', ('sgraf.model', 'recipe')),
     ('show.sheet', 'from itr_nb.run import Run', ('show.sheet', 'run.__init__')),
+    ('core', 'from itr_nb import dual', ('core', 'model')),
+    ('train.learner', 'from .. import Run', ('train.learner', 'run.__init__')),
+    ('train.state', 'import itr_nb\ndef f(): return itr_nb.Run', ('train.state', 'run.__init__')),
     ('judge.ranks', 'from ..model import RetrievalModel', ('judge.ranks', 'model'))])
 def test_a_planted_import_upward_is_noticed(importer, line, breach):
     planted = {**texts, importer: f'{texts[importer]}\n{line}\n'}
@@ -167,6 +198,8 @@ def test_the_road_names_no_paper():
     ('encode.words', 'def f(model): return model.imcnet', 'imcnet'),
     ('cli', 'def f():\n    "Shows hover cards, as of SGRAF"', 'sgraf'),
     ('core', '# Added as SGRAF does', 'sgraf'),
+    ('imc.network', "MODELS['sgraf']", 'sgraf'),
+    ('ckstn.model', "LOSSES['csa']", 'csa'),
     ('show/labs_js/core.js', 'const seen = {safScore: 1};', 'saf')])
 def test_a_planted_name_of_a_paper_is_noticed(where, line, name):
     plant = lambda files: {k: f'{v}\n{line}\n' if k==where else v for k,v in files.items()}
