@@ -32,7 +32,7 @@ class Table(BaseModel):
 class ImageTable(Table):
     "How a picture becomes what the model reads"
     encoder:str # A packaged one, a folder or a name on the Hub; 'own' for the model's own
-    size:int|None = Field(None, ge=8, le=4096) # Side in pixels, where the encoder has no size of its own
+    size:int|None = Field(None, ge=8, le=4096) # Side in pixels; for encoders without one
     grid:bool = False # A vector for each cell of the encoder's last map?
     regions:bool = False # A vector for each box of the data?
     augment:bool = False # Cut anew in every epoch, and read as pixels?

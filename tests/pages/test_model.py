@@ -315,7 +315,8 @@ def test_a_factory_that_calls_another():
             test_eq((model.config['model'], model.config['width']), ('wrapped', 3))
             test_eq(model.width, 3)
             if after: with_own_heads(model, dim=5)
-            with tempfile.TemporaryDirectory() as d: again = load_model(save_model(model, d))
+            with tempfile.TemporaryDirectory() as d:
+                again = load_model(save_model(model, d))
             test_eq(again.config, model.config)
             assert 'dim' not in again.config and again.has_own==(inside or after)
             a,b = model.encode_image(images),again.encode_image(images)

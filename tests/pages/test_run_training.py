@@ -140,7 +140,8 @@ def test_a_mistake_leaves_nothing():
         kw = dict(out=d/'runs'/'new', home=d/'cache', progress=False)
         write_shapes(d/'data')
         with expect_fail(FileNotFoundError, 'no such folder of images'):
-            train(load_recipe('dual-photos', small()), d/'data', images=d/'nowhere', **kw)
+            train(
+                load_recipe('dual-photos', small()), d/'data', images=d/'nowhere', **kw)
         assert not (d/'runs').exists()
         left = d/'runs'/'new'
         left.mkdir(parents=True); (left/'data.json').write_text('{}')
