@@ -92,8 +92,8 @@ def plain_texts():
         "[SEP] l'\u00e9t\u00e9 \u72d7\u72d7 x\u0301"]
 
 class TextsOf:
-    def __init__(self, kind, **kw):
-        self.kind = kind
+    has_words = is_frozen = False
+    def __init__(self, **kw):
         for k,v in kw.items(): setattr(self, k, v)
 
 def test_words_as_the_vocabulary():
@@ -101,12 +101,12 @@ def test_words_as_the_vocabulary():
     for longest,marks in ((None,True), (12,True), (5,False)):
         vocab = Vocab.build(captions, 1, marks, longest)
         vocab = Vocab(vocab.words[:300], marks, longest)
-        read = as_reader(table_of(TextsOf('vocab', vocab=vocab)))
+        read = as_reader(table_of(TextsOf(has_words=True, vocab=vocab)))
         for text in captions: test_eq(read.row(text), vocab.encode(text))
 
 def test_pieces_as_the_tokenizer():
     model = minilm()
-    read = as_reader(table_of(TextsOf('frozen', model=model)))
+    read = as_reader(table_of(TextsOf(is_frozen=True, model=model)))
     test_eq(read.table['kind'], 'pieces')
     def want(t):
         return model.model.tokenizer(t, truncation=True, max_length=256)['input_ids']
@@ -121,11 +121,11 @@ def test_other_tokenizers():
     whole.pre_tokenizer = pre_tokenizers.Whitespace()
     class Held: backend_tokenizer = whole
     class Pieces: tokenizer,longest = Held(),3
-    read = as_reader(table_of(TextsOf('pieces', vocab=Pieces())))
+    read = as_reader(table_of(TextsOf(vocab=Pieces())))
     test_eq(read.table['kind'], 'library')
     test_eq(read(['a dog a dog', 'cat'])['tokens'].tolist(), [[1,2,1], [0,0,0]])
     class Features: dim = 4
-    test_eq(table_of(TextsOf('frozen', model=Features())), None)
+    test_eq(table_of(TextsOf(is_frozen=True, model=Features())), None)
 
 def test_whose_folder():
     with tempfile.TemporaryDirectory() as d:
