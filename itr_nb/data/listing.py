@@ -16,7 +16,7 @@ from ..core import ArgumentError
 from .pairs import check_header
 from ..files import as_path,kind_of_file
 
-# %% ../../nbs/reference/17_listing.ipynb #f9000007
+# %% ../../nbs/reference/17_listing.ipynb #f9000006a
 _SUFFIXES = {'.jpg','.jpeg','.jpe','.jfif','.png','.webp','.bmp','.gif','.tif','.tiff','.heic',
     '.heif','.hif','.avif'}
 _OF_SYSTEMS = {'@eadir', '__macosx', 'thumbs.db', 'desktop.ini', '$recycle.bin', '__pycache__',
@@ -35,6 +35,7 @@ def parts_of(
     last = max((i for i,p in enumerate(parts) if p=='..'), default=-1)
     return parts[last+1:]
 
+# %% ../../nbs/reference/17_listing.ipynb #f9000007
 class Listing:
     "The files of a folder of images, read once; `FileNotFoundError` where there is no folder"
     def __init__(self,

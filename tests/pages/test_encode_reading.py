@@ -25,7 +25,7 @@ def test_languages():
         test_eq(bool(read_by(tokenizer, texts, english=True).foreign), name!='English')
     said = read_by(tokenizer, more['Urdu'], english=True).foreign
     assert _MULTILINGUAL in said and 'English' in said
-    test_eq(read_by(tokenizer, more['Spanish']).foreign, '') # It may know many languages
+    test_eq(read_by(tokenizer, more['Spanish']).foreign, '') # It may know many
     assert read_by(tokenizer, more['Russian']).foreign
     mixed = more['English']+more['Spanish']
     assert 'of 50% of the captions' in read_by(tokenizer, mixed, english=True).foreign

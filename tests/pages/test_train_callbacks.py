@@ -283,7 +283,8 @@ def test_lines_until():
         test_eq(_lines_until(path, 2, 1), log[:3])
         test_eq(_lines_until(path, 2, 0), log[:2])
         test_eq(_lines_until(path, 0, 0), [])
-        for foreign in (b'5\n', b'null\n', b'{}\n', b'{"kind": 3}\n', b'\xff\xfe\n', b'[[]]\n'):
+        for line in (b'5', b'null', b'{}', b'{"kind": 3}', b'\xff\xfe', b'[[]]'):
+            foreign = line+b'\n'
             path.write_bytes(foreign+''.join(log).encode()+foreign)
             test_eq(_lines_until(path, 9, 9), log)
 
