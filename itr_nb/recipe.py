@@ -224,6 +224,7 @@ _READ = [
     ('text', 'encoder', dict(
         min_count=_VOCAB, marks=_VOCAB, longest=_VOCAB, vectors=('gru', 'lstm'), name=('bert',))),
     ('train', 'schedule', dict(drop_every=('step',), floor=('linear', 'cosine')))]
+
 def _said(table:Table)->list[str]:
     "Keys whose value is another than the default"
     fields = type(table).model_fields.items()
