@@ -40,6 +40,7 @@ from safetensors.torch import load_file
 from transformers.utils import logging
 from PIL import Image
 from itr_nb.data.batches import PairDataset
+from itr_nb.defaults import MIN_COUNT
 from itr_nb.encode.pretrained import image_model_of
 from itr_nb.registry import TABLES
 from itr_nb.workshop.shapes import draw_shape,write_shapes
@@ -414,7 +415,7 @@ def test_pixels_or_features():
         start = image_model_of(dict(encoder=str(d/'resnet')))
         assert tuned.model.image_encoder.vision.fingerprint!=start.fingerprint
         with expect_fail(ArgumentError, '[text] vectors'):
-            pixel_run(d, 'y', text_encoder='minilm')
+            pixel_run(d, 'y', text_encoder='minilm', text_min_count=MIN_COUNT)
         (d/'words.txt').write_text('red 1 2\n')
         with expect_fail(ArgumentError, '8 numbers a word'):
             train(
