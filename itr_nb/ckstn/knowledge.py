@@ -118,30 +118,10 @@ def forward(self:CKO,
     if self.update=='ema' and self.training: self.absorb(styles.detach())
     return out
 
-# %% ../../nbs/ckstn/08_machinery.ipynb #409c98e3
-@patch
-def trace(self:CKO,
-    styles:Float[Tensor, "b l d"], # From `SEE`: the mean, then one a layer
-)->Float[Tensor, "b l u d"]: # The units of each item: as shared, then after each layer
-    "How the units move"
-    units = [self.units.expand(len(styles), -1, -1)]
-    for style in styles[:,1:].unbind(1): units.append(self.moved(units[-1], style))
-    return torch.stack(units, 1)
-
-# %% ../../nbs/ckstn/08_machinery.ipynb #f67d9c2e
-@patch
-@torch.no_grad()
-def absorb(self:CKO, styles:Float[Tensor, "b l d"]):
-    "Move the shared units towards a batch, layer after layer"
-    for style in styles[:,1:].unbind(1):
-        _,weights = self.read(style, self.units)
-        step = weights.T @ style-weights.sum(0)[:,None]*self.units
-        self.units = self.units+self.momentum*step/max(len(style), 1)
-
-# %% ../../nbs/ckstn/09_whole_model.ipynb #b1see001
+# %% ../../nbs/ckstn/05_whole_model.ipynb #b1see001
 from .style import SEE
 
-# %% ../../nbs/ckstn/09_whole_model.ipynb #c9a4bce3
+# %% ../../nbs/ckstn/05_whole_model.ipynb #c9a4bce3
 ADJUSTMENTS = {'residual':lambda x,y: x+y, 'film':lambda x,y: x*(1+y.tanh())}
 
 class Adjustment(nn.Module):
@@ -166,7 +146,7 @@ class Adjustment(nn.Module):
         told = ADJUSTMENTS[self.form](local, self.fc(gated)[:,None])
         return told.masked_fill(~mask[...,None], 0)
 
-# %% ../../nbs/ckstn/09_whole_model.ipynb #c62a1c80
+# %% ../../nbs/ckstn/05_whole_model.ipynb #c62a1c80
 class CKA(nn.Module):
     """Common knowledge adapter of one modality, CKSTN Eq. (R2)-(R6), reconstructed
 
@@ -195,3 +175,23 @@ class CKA(nn.Module):
         styles = self.see(local, mask)
         gated = styles[:,-1] if cko is None else self.gate(styles[:,-1], cko(styles)[0])
         return gated,self.adjust(local, mask, gated)
+
+# %% ../../nbs/ckstn/09_machinery.ipynb #409c98e3
+@patch
+def trace(self:CKO,
+    styles:Float[Tensor, "b l d"], # From `SEE`: the mean, then one a layer
+)->Float[Tensor, "b l u d"]: # The units of each item: as shared, then after each layer
+    "How the units move"
+    units = [self.units.expand(len(styles), -1, -1)]
+    for style in styles[:,1:].unbind(1): units.append(self.moved(units[-1], style))
+    return torch.stack(units, 1)
+
+# %% ../../nbs/ckstn/09_machinery.ipynb #f67d9c2e
+@patch
+@torch.no_grad()
+def absorb(self:CKO, styles:Float[Tensor, "b l d"]):
+    "Move the shared units towards a batch, layer after layer"
+    for style in styles[:,1:].unbind(1):
+        _,weights = self.read(style, self.units)
+        step = weights.T @ style-weights.sum(0)[:,None]*self.units
+        self.units = self.units+self.momentum*step/max(len(style), 1)

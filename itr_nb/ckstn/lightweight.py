@@ -80,7 +80,7 @@ class LightweightLayer(nn.Module):
         x = self.norm_ffn(x+self.dropout(self.ffn(x)))
         return x.masked_fill(~mask[...,None], 0)
 
-# %% ../../nbs/ckstn/08_machinery.ipynb #e6476b33
+# %% ../../nbs/ckstn/09_machinery.ipynb #e6476b33
 def real_parts(
     x:Float[Tensor, "b n d"], # Regions or words
     mask:Bool[Tensor, "b n"], # True where the part is real
@@ -96,7 +96,7 @@ def real_parts(
     check_each(mask.any(1), 'mask', 'at least one real region or word an item')
     return torch.where(mask[...,None], x, 0)
 
-# %% ../../nbs/ckstn/08_machinery.ipynb #2ffb1365
+# %% ../../nbs/ckstn/09_machinery.ipynb #2ffb1365
 class LightweightTransformer(nn.Module):
     "Inner-modal reasoning: lightweight layers one after another, CKSTN section II-A"
     def __init__(self,

@@ -95,7 +95,7 @@ def forward(self:SEE,
         styles.append(self.meet(mlp, row, styles[-1]))
     return torch.stack(styles, 1)
 
-# %% ../../nbs/ckstn/08_machinery.ipynb #b1nth001
+# %% ../../nbs/ckstn/09_machinery.ipynb #b1nth001
 def _nth_part(
     x:Float[Tensor, "b n d"], # Regions or words
     mask:Bool[Tensor, "b n"], # True where the part is real, at least one an item
