@@ -87,7 +87,7 @@ def test_pages_say_what_the_table_says(): assert not write_course(check=True), '
 def test_data_name_pages_that_are_there():
     names = {p.name.removesuffix('.ipynb') for p in pages()}
     read = lambda path: tomllib.loads(path.read_text(encoding='utf-8'))
-    entries = read(nbs/'glossary.toml')['entry']
+    entries = read(package/'glossary.toml')['entry']
     rows = [r for f in [package/'board.toml', *package.glob('*/board.toml')] for r in read(f)['row']]
     assert {e['page'] for e in entries}|{r['lesson'] for r in rows if 'lesson' in r}<=names
     assert len({e['term'].lower() for e in entries})==len(entries)
@@ -118,7 +118,7 @@ def says(page, term):
 
 def test_the_glossary_leads_to_pages_that_use_its_terms():
     named = {p.name.removesuffix('.ipynb'):p for p in pages()}
-    entries = tomllib.loads((nbs/'glossary.toml').read_text(encoding='utf-8'))['entry']
+    entries = tomllib.loads((package/'glossary.toml').read_text(encoding='utf-8'))['entry']
     lost = [f'{e["term"]} → {e["page"]}' for e in entries if not says(named[e['page']], e['term'])]
     assert not lost, lost
 

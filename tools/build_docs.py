@@ -115,8 +115,8 @@ def take_along(text, page, repository):
 
 @cache
 def glossary():
-    "Term → its entry; none without nbs/glossary.toml"
-    path = root/'nbs'/'glossary.toml'
+    "Term → its entry; none without itr_nb/glossary.toml"
+    path = root/'itr_nb'/'glossary.toml'
     entries = tomllib.loads(path.read_text(encoding='utf-8'))['entry'] if path.exists() else []
     return {e['term'].lower():e for e in entries}
 
