@@ -9,7 +9,13 @@ from contextvars import ContextVar
 from jaxtyping import Bool
 from torch import Tensor
 from fastcore.test import *
+from itr_nb.checks import check_that,checks_together
 from itr_nb.checks import check_among,check_scores
+
+def root(x):
+    error = lambda: ArgumentError('x', '0 or more', x.min().item())
+    check_that((x>=0).all(), error)
+    return x.sqrt()
 
 def test_checks_where_they_stand():
     with expect_fail(ArgumentError, '2 NaN or infinite of 3, first at'):

@@ -13,6 +13,7 @@ from itr_nb.shelf import papers,read_toml
 import tempfile
 import tomli_w
 from fastcore.test import *
+from itr_nb.claims import METRICS
 from itr_nb.claims import read_claims
 
 def read(*claims):

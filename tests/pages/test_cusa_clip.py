@@ -31,6 +31,7 @@ from itr_nb.model import load_model,save_model,with_own_heads
 from itr_nb.train.learner import Learner
 from itr_nb.workshop import load
 from itr_nb.cusa.clip import clip
+from itr_nb.model import load_model,save_model
 
 def tiny_names():
     letters = 'abcdefghijklmnopqrstuvwxyz'

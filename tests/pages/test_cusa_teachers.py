@@ -32,6 +32,9 @@ from itr_nb.cusa.soft_labels import CSALoss
 from itr_nb.cusa.unicom import Unicom
 from itr_nb.data.batches import RetrievalData
 from itr_nb.registry import TABLES
+from types import SimpleNamespace
+from itr_nb.core import Batch
+from itr_nb.cusa.teachers import OnlineTeachersCB
 
 def sides(p):
     return p.image_fields['teacher_image'][5],p.caption_fields['teacher_text'][5]
