@@ -20,8 +20,6 @@ from itr_nb.run import Index,Run,train as train_run
 from itr_nb.score.kernels import onednn
 from itr_nb.cli import app as program
 from itr_nb.cli import app
-import shlex,tempfile
-from itr_nb.workshop.shapes import write_shapes
 
 def first(f): return re.split('[.:;]', ' '.join(f.__doc__.split()))[0]
 
@@ -40,11 +38,6 @@ def box(k):
 def itr(*args):
     out = CliRunner().invoke(app, [str(a) for a in args], catch_exceptions=False)
     return out.exit_code,out.output
-
-def say(line, most=8):
-    "A command as it is typed, and the first lines of what it prints"
-    said = itr(*shlex.split(line))[1].splitlines()[:most]
-    print('\n'.join([f'$ itr {line}', *said]).replace(str(home), '.'))
 
 def shell(*args):
     err,old = io.StringIO(),sys.argv
