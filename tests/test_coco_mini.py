@@ -136,7 +136,7 @@ def photos_with_teachers(changes):
     return data
 
 def unlike(pairs):
-    "The same pairs whose teachers find every item unlike every other: soft labels with them are label smoothing"
+    "The same pairs whose teachers find every item unlike every other: they know nothing"
     eye = lambda n: list(np.eye(n, dtype=np.float32))
     return replace(
         pairs, image_fields=pairs.image_fields|dict(teacher_image=eye(len(pairs.images))),

@@ -286,7 +286,7 @@ def cannot_be_copied(page, cells=None):
             lost,own = set(),brought(c)
             if doc_procs.is_open(c) and not doc_procs.is_inside(c): lost = names_in(code_of(c))[0]-known
             elif is_exported(c) and not doc_procs.is_imports(c): own = {n for n in own if n[0]=='.' or page.module and n[0]!='_'}
-            elif c.directives_.keys()&{'hide', 'echo'} and not doc_procs.is_imports(c): own &= needed
+            elif c.directives_.keys()&{'hide', 'echo'} and not doc_procs.is_imports(c) and id(c) not in needed: own = set()
         if lost: yield f'cell {c.id}: nothing before it brings {", ".join(sorted(lost))}'
         known |= own
 

@@ -120,6 +120,10 @@ def test_folded_code_says_whether_it_is_needed():
     assert doc_procs.helpers in said[1] and 'which the code below needs' not in said[2]
     said = page_shown(helper, figure, 'boxes', marks=({'hide':''}, {'echo':'false'}, {}))
     assert 'More code' in said[1] and 'which the code below needs' in said[2]
+    said = page_shown('import torch', figure, 'boxes = 4', 'boxes', marks=({}, {'echo':'false'}, {}, {}))
+    assert 'which the code below needs' not in said[1]
+    said = page_shown('import torch', figure, 'height = boxes', marks=({}, {'echo':'false'}, {'echo':'false'}))
+    assert 'which the code below needs' in said[1] and 'which the code below needs' not in said[2]
 
 def test_code_for_who_changes_the_module_is_folded():
     "Cells that name what is private, verbs of the command line, private functions beside a public constant"

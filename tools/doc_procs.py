@@ -177,8 +177,14 @@ def is_open(cell):
     return cell.cell_type=='code' and not cell.directives_.keys()&{*hidden, 'proof', 'echo', 'code-fold'} and not is_imports(cell)
 
 def needed_by(cells):
-    "What the open cells of a page read"
-    return {name for c in cells if is_open(c) for name in names_in(code_of(c))[0]}
+    "The cells, by `id`, that made last what a cell below reads: one that stands open, or a figure's"
+    made,needed = {},set()
+    for c in cells:
+        if c.cell_type!='code' or 'proof' in c.directives_: continue
+        read,own = names_in(code_of(c))
+        if is_open(c) or 'echo' in c.directives_: needed |= {id(made[name]) for name in read & made.keys()}
+        made |= dict.fromkeys(own, c)
+    return needed
 
 def is_inside(cell):
     "Does an open cell name what is private to the module, which nobody who copies it has?"
@@ -191,19 +197,19 @@ def of_the_shell(cell):
 def shown(cell, module, lesson=True, needed=frozenset()):
     """What stands on the site for a cell: definitions under a heading, imports and hidden code folded, so that who copies has all
 
-    Code whose outputs were kept says so, folded code that the open cells need (`needed`, names) too. Outside a lesson definitions
+    Code whose outputs were kept says so, folded code that cells below need (`needed`) too. Outside a lesson definitions
     are shown in short, and what is private to the module, or written for the command line, is folded."""
     if cell.cell_type!='code': return [cell]
     marks = cell.directives_
     if marks.get('echo')=='false':
         what = 'Code of the figure' if has_picture(cell) else 'Code of the table'
-        if needed & names_in(code_of(cell))[1]: what += ', which the code below needs'
+        if id(cell) in needed: what += ', which the code below needs'
         return [fold(cell, f'{what}; {kept_for(cell)}' if kept_for(cell) else what)]
     if is_imports(cell): return [silent(fold(cell, 'Imports: the code below needs them'))]
     if not lesson and is_inside(cell): return [fold(cell, inside)]
     if not marks.keys()&hidden: return labelled(cell)
     if not cell.source.strip() or marks.get('eval')=='false' and 'hide' in marks: return []
-    if 'hide' in cell.directives_: return [mk_cell(anchors(places_of(cell)), 'markdown'), silent(fold(cell, helpers if needed&names_in(code_of(cell))[1] else 'More code'))]
+    if 'hide' in cell.directives_: return [mk_cell(anchors(places_of(cell)), 'markdown'), silent(fold(cell, helpers if id(cell) in needed else 'More code'))]
     exported = {'export', 'exports'}&cell.directives_.keys()
     home = ''.join(''.join(cell.directives_[d]) for d in exported).strip()
     names,places = names_of(cell),places_of(cell)

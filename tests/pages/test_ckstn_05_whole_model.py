@@ -73,4 +73,8 @@ def test_the_beach_by_hand():
         score = [sum(max(cosine_ref(r, w) for r in p) for w in asked) for p in theirs]
         test_close(scores(seen, said), torch.tensor(score), eps=1e-5)
         test_eq(lead(scores(seen, said)), want)
-        if rows: test_close(m[0], torch.tensor([.25,.872,.378,.622]), eps=1e-3)
+        if rows:
+            test_close(m[0], torch.tensor([.25,.872,.378,.622]), eps=1e-3)
+            test_eq((seen[0] @ said[0,1]).argmax().item(), 1)
+            near = torch.cosine_similarity(seen[0], said[0,1])
+            test_close(near, torch.tensor([.63,.62]), eps=5e-3)

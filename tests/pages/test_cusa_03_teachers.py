@@ -17,11 +17,11 @@ def cosines(x):
 
 def centred(x, train): return x-train.mean(0)
 
-def shuffled(x, tau):
+def chance(x, tau):
     Q = (teacher_cosines(x)/tau).softmax(1)
     mixed = [Q[o][:,o] for o in orders]
     lifts = [(q[false_negative].mean()/q[negative].mean()).item() for q in mixed]
-    return np.quantile(lifts, (.05,.95))
+    return np.quantile(lifts, (.05,.95)).round(2).tolist()
 
 def lift_of(Q, right, wrong): return (Q[right].mean()/Q[wrong].mean()).item()
 
