@@ -240,7 +240,8 @@ class Table:
         if not self.plan: return []
         head = ['to train', 'seeds', 'data', 'epochs', 'pairs a step', 'steps']
         return [markdown_table([head, *(w.cells() for w in self.plan)]),
-            'How many hours that takes is not known: no step of these was measured.']
+            'Steps are counted where the data are at hand. How many hours they take is not known: '
+            'none was measured.']
 
     def __str__(self):
         said = f'{self.name}: {self.source}.'
@@ -360,7 +361,7 @@ def _draw_curve(ax, lines:Sequence[Line], y:str, kind:tuple[str,str]):
             marker=marker, ls=dash, ms=5, capsize=2, label=f'{lines[0].curve}, ours')
     printed = [(line.at, line.printed[y]) for line in lines if y in line.printed]
     if printed:
-        ax.plot(*zip(*printed), color='.5', marker=marker, ls=dash, ms=6, mfc='w',
+        ax.plot(*zip(*printed), color='.5', marker=marker, ls='', ms=6, mfc='w',
             label=f'{lines[0].curve}, printed')
 
 class Figure(Table):
