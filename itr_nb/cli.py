@@ -16,8 +16,8 @@ from typing import Annotated
 import typer
 
 from itr_nb.verbs import (
-    AsJson,argument,changes_of,claims,export,figure,Force,given,index,may_write_gallery,option,place,
-    say_json,search_index,serve,show,table,write_gallery,
+    AsJson,argument,changes_of,claims,export,figure,Force,given,index,may_write_gallery,option,
+    place,say_json,search_index,serve,show,table,write_gallery,
 )
 
 # %% ../nbs/reference/79_cli.ipynb #dca2020d

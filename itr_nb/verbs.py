@@ -128,7 +128,7 @@ _TABLES = 'Holds a run folder for each recipe and seed, for all tables and figur
 _MAKE = 'Train what is missing, a seed after another; a later call goes on.'
 _SPEC = "Other data than the paper's, for a rehearsal, as `itr train` takes them."
 _ALIKE = 'Change a value of every recipe: KEY=VALUE, such as train.epochs=2. May be repeated.'
-_SETS = 'Holds the sets of one modality that some tables are judged by: cub, sop, inshop, inat, sts.'
+_SETS = 'Holds the sets that some rows are judged by: cub, sop, inshop, inat, sts.'
 _DRAW = 'Also draw the points, into a .png or a .svg.'
 
 _Out = Annotated[Path, place('--out', help=_TABLES)]

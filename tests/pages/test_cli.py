@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 import typer
 from itr_nb.verbs import (
-    AsJson,argument,changes_of,claims,export,figure,Force,given,index,may_write_gallery,option,place,
-    say_json,search_index,serve,show,table,write_gallery,
+    AsJson,argument,changes_of,claims,export,figure,Force,given,index,may_write_gallery,option,
+    place,say_json,search_index,serve,show,table,write_gallery,
 )
 import contextlib,io,re,shutil,subprocess,tempfile
 from fastcore.test import *

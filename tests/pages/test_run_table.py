@@ -3,25 +3,24 @@ from itr_nb.run.table import *
 from itr_nb.run.table import _line,_steps
 from itr_nb.run.table import table,tables
 import math,re
-from collections.abc import Callable,Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass,field
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import mean,stdev
 from itr_nb.core import ArgumentError,atomic_path,read_json
 from itr_nb.data.batches import cuts
 from itr_nb.files import file_hash,plain_name
 from itr_nb.judge.report import markdown_table
-from itr_nb.judge.sets import IMAGE_SETS
 from itr_nb.recipe import Recipe,load_recipe
-from itr_nb.registry import nearest,Registry
-from itr_nb.run.ask import evaluate_runs
+from itr_nb.registry import nearest
 from itr_nb.run.folder import Run,write_json
+from itr_nb.run.judges import Judge,JUDGES
 from itr_nb.run.training import splits_for,train_once
 from itr_nb.shelf import papers,places,published
 import tempfile
 from contextlib import contextmanager
 from fastcore.test import *
+from itr_nb.run.ask import evaluate_runs
 
 def tiny(folder, split, n, seed):
     "A split as the field's precomputed folders have it: regions and captions, made up"
@@ -198,44 +197,6 @@ def test_points_of_a_figure():
     low,high = bar[2][0].get_segments()[0][:,1]
     test_close([low, high], [2-2**.5, 2+2**.5])
     test_eq([t.get_text() for t in left.get_legend().get_texts()], ['standard, ours'])
-
-class Stub:
-    "A run that was asked"
-    spec = 'stub'
-    def __init__(self): self.asked = []
-    def benchmark(self, name, folder):
-        self.asked.append((name, str(folder)))
-        return dict(i2i_r1=float(len(self.asked)), avg=7.)
-
-def test_judges_of_one_modality():
-    with tempfile.TemporaryDirectory() as d:
-        images,words = (JUDGES[n](n, Path(d), True) for n in ('images', 'sts'))
-        for s in ('cub','sop'): (Path(d)/s).mkdir()
-        test_eq(images.needs(), [f'{d}/inshop', f'{d}/inat'])
-        test_eq(words.needs(), [f'{d}/sts'])
-        run = Stub()
-        test_eq(images.measure([run]),
-            dict(cub_r1=1., sop_r1=2., inshop_r1=3., inat_r1=4., mean_r1=2.5))
-        test_eq(run.asked[2], ('inshop', f'{d}/inshop'))
-        test_eq(words.measure([run]), dict(i2i_r1=5., avg=7.))
-        for j in (images, words):
-            with expect_fail(ArgumentError, 'one, whose vectors'): j.measure([run]*2)
-
-def test_judge_of_all_right_answers():
-    from itr_nb.judge.report import Report
-    from itr_nb.judge.unimodal import Judgement
-    six = {f'{d}_{k}':v for d,v in (('i2t',1.), ('t2i',3.))
-        for k in ('map_at_r','r_precision','any_r1')}
-    found = Judgement(Report({}, '', graded=six), judges=dict(eccv=six|dict(i2t_any_r1=13.)))
-    names = Verified.measure.__globals__
-    old,names['evaluate_runs'] = names['evaluate_runs'],lambda runs,full: found
-    try:
-        own,other = (JUDGES['eccv']('eccv', Path(), x) for x in (False, True))
-        test_eq((own.measure([Stub()])['mean'], other.measure([Stub()])['mean']), (4., 2.))
-        found.judges.clear()
-        with expect_fail(ArgumentError, 'right answers are known'): own.measure([Stub()])
-    finally: names['evaluate_runs'] = old
-    test_eq(other.needs(), [])
 
 def test_a_kind_has_columns_of_its_own():
     t = str(table('cusa-5'))
