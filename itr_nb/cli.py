@@ -16,8 +16,8 @@ from typing import Annotated
 import typer
 
 from itr_nb.verbs import (
-    AsJson,argument,changes_of,claims,export,Force,given,index,may_write_gallery,option,place,
-    say_json,search_index,serve,show,table,write_gallery,
+    AsJson,argument,changes_of,claims,export,figure,Force,given,index,may_write_gallery,option,
+    place,say_json,search_index,serve,show,table,write_gallery,
 )
 
 # %% ../nbs/reference/79_cli.ipynb #dca2020d
@@ -38,7 +38,7 @@ _Split = Annotated[str, option('--split', help='train, val or test.')]
 Sets = Annotated[list[str], option('--set',
     help='Change a value of the recipe: KEY=VALUE, such as train.epochs=2. May be repeated.')]
 
-for verb in (index, serve, export, table, claims):
+for verb in (index, serve, export, table, figure, claims):
     app.command()(verb)
 
 # %% ../nbs/reference/79_cli.ipynb #7f4c9751

@@ -1,4 +1,4 @@
-"""How `itr index`, `itr serve` and `itr table` are made, and how every verb reads and prints
+"""How `itr index`, `itr serve`, `itr table` and `itr figure` are made, and how every verb reads and prints
 
 Docs: https://itr-nb.github.io/itr_nb/reference/verbs.html.md"""
 
@@ -6,7 +6,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/verbs.html.md"""
 
 # %% auto #0
 __all__ = ['Force', 'AsJson', 'option', 'given', 'place', 'argument', 'show', 'say_json', 'changes_of', 'index', 'serve', 'table',
-           'export', 'claims', 'write_gallery', 'may_write_gallery', 'search_index']
+           'figure', 'export', 'claims', 'write_gallery', 'may_write_gallery', 'search_index']
 
 # %% ../nbs/reference/97_verbs.ipynb #81b8e22b
 import json,re
@@ -123,33 +123,67 @@ def serve(
 
 # %% ../nbs/reference/97_verbs.ipynb #7ab1e001
 _TABLE = 'A paper and the number of its table, such as PAPER-3; all that there are if not given.'
-_TABLES = 'Holds a run folder for each recipe and seed, for all tables.'
+_FIGURE = 'A paper and the number of its figure, such as PAPER-2; all that there are if not given.'
+_TABLES = 'Holds a run folder for each recipe and seed, for all tables and figures.'
 _MAKE = 'Train what is missing, a seed after another; a later call goes on.'
 _SPEC = "Other data than the paper's, for a rehearsal, as `itr train` takes them."
 _ALIKE = 'Change a value of every recipe: KEY=VALUE, such as train.epochs=2. May be repeated.'
+_SETS = 'Holds the sets that some rows are judged by: cub, sop, inshop, inat, sts.'
+_DRAW = 'Also draw the points, into a .png or a .svg.'
+
+_Out = Annotated[Path, place('--out', help=_TABLES)]
+_Seeds = Annotated[int, option('--seeds', help='How many.')]
+_Make = Annotated[bool, option('--make', help=_MAKE)]
+_Data = Annotated[str, option('--data', parser=given, metavar='DATA', help=_SPEC)]
+_Images = Annotated[str, place('--images', help='Folder of the images that they name.')]
+_Set = Annotated[list[str], option('--set', help=_ALIKE)]
+_Sets = Annotated[Path, place('--sets', help=_SETS)]
+
+def _list(
+    made:dict[str,list[dict]], # Name -> rows
+    rest:dict[str,str], # Name -> why no recipe makes it
+    unit:str, # What a row is called
+    as_json:bool,
+):
+    n = {k:sum('runs' in r for r in rows) for k,rows in made.items()}
+    if as_json: return say_json(n|dict.fromkeys(rest, 0))
+    for k in n: show(f'{k}: {n[k]} {unit} that recipes make')
+    for k,why in rest.items(): show(f'{k}: not made here: {why}')
 
 def table(
     name:Annotated[str, typer.Argument(metavar='[TABLE]', help=_TABLE)]=None,
-    out:Annotated[Path, place('--out', help=_TABLES)]=Path('runs/tables'),
-    seeds:Annotated[int, option('--seeds', help='How many.')]=1,
-    make:Annotated[bool, option('--make', help=_MAKE)]=False,
-    data:Annotated[str, option('--data', parser=given, metavar='DATA', help=_SPEC)]=None,
-    images:Annotated[str, place('--images', help='Folder of the images that they name.')]=None,
-    set:Annotated[list[str], option('--set', help=_ALIKE)]=[],
-    as_json:AsJson=False,
+    out:_Out=Path('runs/tables'), seeds:_Seeds=1, make:_Make=False, data:_Data=None,
+    images:_Images=None, set:_Set=[], sets:_Sets=Path('.'), as_json:AsJson=False,
 ):
     """A table of a paper: what is printed, which recipes make it, what is missing of them, and
     what yours reach."""
     from dataclasses import asdict
-    from itr_nb.run.table import table as made,tables
-    if name is None:
-        rows = {k:len([r for r in v if 'runs' in r]) for k,v in tables().items()}
-        if as_json: return say_json(rows)
-        for k,n in rows.items(): show(f'{k}: {n} rows that recipes make')
-        return
+    from itr_nb.run.table import not_made,table as made,tables
+    if name is None: return _list(tables(), not_made('table'), 'rows', as_json)
     found = made(
-        name, out, seeds, make, data, images, changes_of(set), progress=not as_json)
+        name, out, seeds, make, data, images, changes_of(set), not as_json, sets)
     say_json(asdict(found)) if as_json else show(str(found))
+
+def figure(
+    name:Annotated[str, typer.Argument(metavar='[FIGURE]', help=_FIGURE)]=None,
+    out:_Out=Path('runs/tables'), seeds:_Seeds=1, make:_Make=False, data:_Data=None,
+    images:_Images=None, set:_Set=[], sets:_Sets=Path('.'),
+    draw:Annotated[Path, place('--draw', help=_DRAW)]=None,
+    force:Force=False, as_json:AsJson=False,
+):
+    """A figure of a paper, point by point: what is printed, which recipes make it, what is
+    missing of them, and what yours reach."""
+    from dataclasses import asdict
+    from itr_nb.run.folder import may_write
+    from itr_nb.run.table import figure as made,figures,is_drawn,not_made
+    if name is None: return _list(figures(), not_made('figure'), 'points', as_json)
+    if draw: may_write(draw, is_drawn, force)
+    found = made(
+        name, out, seeds, make, data, images, changes_of(set), not as_json, sets)
+    if draw: found.save(draw)
+    if as_json: return say_json(asdict(found))
+    show(str(found))
+    if draw: show(str(draw))
 
 # %% ../nbs/reference/97_verbs.ipynb #7ab1e011
 _LEAVES = 'A folder that `itr train` wrote.'

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 import typer
 from itr_nb.verbs import (
-    AsJson,argument,changes_of,claims,export,Force,given,index,may_write_gallery,option,place,
-    say_json,search_index,serve,show,table,write_gallery,
+    AsJson,argument,changes_of,claims,export,figure,Force,given,index,may_write_gallery,option,
+    place,say_json,search_index,serve,show,table,write_gallery,
 )
 import contextlib,io,re,shutil,subprocess,tempfile
 from fastcore.test import *
@@ -238,7 +238,8 @@ def test_help_names_its_options():
     for verb,options in dict(train=('--data','--images','--out','--set','--resume',
         '--overwrite'), eval=('--data','--split','--protocol','--precision','--json'),
             index=('--out', '--forget', '--json'),
-            table=('--out', '--seeds', '--make', '--set', '--json'),
+            table=('--out', '--seeds', '--make', '--set', '--sets', '--json'),
+            figure=('--out', '--make', '--draw', '--force', '--json'),
             serve=('--host', '--port', '--token'),
             export=('--onnx', '--force'), encode=(
                 '--out', '--split', '--teacher'), search=(

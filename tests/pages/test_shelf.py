@@ -88,6 +88,12 @@ def test_published():
         [r.get('rsum') for r in rows if r['data']=='coco5k' and r['model']=='SGR'],
         [None, 421.5])
     with expect_fail(ArgumentError, "is it 'sgraf'"): published('sgaf')
+    for paper in papers():
+        said = places(paper)
+        test_eq(len({p['source'] for p in said}), len(said))
+        assert all({'why','note','x'}&set(p) and ('x' in p)==('y' in p) for p in said), paper
+    assert any(p['source']=='paper, Table 6' and 'layers' in p['why'] for p in places('sgraf'))
+    with expect_fail(ArgumentError, "is it 'sgraf'"): places('sgaf')
 
 def test_cases():
     v = dict(

@@ -99,14 +99,23 @@ def test_changes_of():
 
 def test_table_says():
     rows = json.loads(said(table, as_json=True))
-    test_eq((rows['imc-3'], rows['sgraf-7']), (5, 3))
+    test_eq((rows['imc-3'], rows['sgraf-7'], rows['cusa-12']), (5, 3, 0))
     test_eq(len(said(table).splitlines()), len(rows))
+    points = json.loads(said(figure, as_json=True))
+    test_eq((points['imc-2'], points['imc-1']), (4, 0))
+    assert 'imc-1: not made here: a drawing' in said(figure)
     with tempfile.TemporaryDirectory() as d:
         told = json.loads(said(table, 'imc-3', Path(d)/'runs', as_json=True))
         test_eq([len(line['missing']) for line in told['lines']], [1]*5)
         assert '437.9' in said(table, 'imc-3', Path(d)/'runs')
         with expect_fail(ArgumentError, 'epochs'):
             table('imc-3', Path(d)/'runs', set=['train.epochs=0'])
+        drawn = Path(d)/'a.svg'
+        assert said(figure, 'imc-2', Path(d)/'runs', draw=drawn).endswith(f'{drawn}\n')
+        told = json.loads(said(figure, 'imc-2', Path(d)/'runs', draw=drawn, as_json=True))
+        test_eq([line['at'] for line in told['lines']], [0, .5, 1, 2])
+        (Path(d)/'b.svg').write_text('mine')
+        with expect_fail(ArgumentError, '--force'): figure('imc-2', draw=Path(d)/'b.svg')
     with expect_fail(ArgumentError, "is it 'imc-3'"): table('imc3')
 
 def test_export_says():
