@@ -61,8 +61,7 @@ def test_a_table_before_its_runs():
         t = table('imc-3', d, seeds=2)
         test_eq([len(line.missing) for line in t.lines], [2]*5)
         test_eq([w.seeds for w in t.plan], [[0,1]]*5)
-        words = ' '.join(str(t).split())
-        assert 'is not known' in words and '| 0, 1 | dataset_flickr30k.json |' in words
+        assert '| 0, 1 | dataset_flickr30k.json |' in ' '.join(str(t).split())
         test_eq(len(t.missing), 10)
         assert 'no recipe' in str(table('imc-1', d)) and not list(Path(d).iterdir())
         assert t._repr_markdown_()==str(t) and '437.9' in str(t)
