@@ -41,14 +41,15 @@ def test_judges_of_one_modality():
 def test_judge_of_all_right_answers():
     six = {f'{d}_{k}':v for d,v in (('i2t',1.), ('t2i',3.))
         for k in ('map_at_r','r_precision','any_r1')}
-    found = Judgement(Report({}, '', graded=six), judges=dict(eccv=six|dict(i2t_any_r1=13.)))
+    verified = six|dict(i2t_any_r1=13.)
+    found = Judgement(Report({}, '', graded=six), judges=dict(eccv=verified))
     names = Verified.measure.__globals__
     old,names['evaluate_runs'] = names['evaluate_runs'],lambda runs,full: found
     try:
         own,other = (JUDGES['eccv']('eccv', Path(), x) for x in (False, True))
-        test_eq((own.measure([Stub()])['mean'], other.measure([Stub()])['mean']), (4., 2.))
+        test_eq([j.measure([Stub()])['mean'] for j in (own, other)], [4., 2.])
         found.judges.clear()
-        with expect_fail(ArgumentError, 'right answers are known'): own.measure([Stub()])
+        with expect_fail(ArgumentError, 'right answers are'): own.measure([Stub()])
     finally: names['evaluate_runs'] = old
     test_eq(other.needs(), [])
 
@@ -61,7 +62,8 @@ def test_recalls_of_a_protocol():
 def test_size_of_models():
     class Two:
         model = Linear(999, 1000)
-    test_close(JUDGES['size']('size', Path(), False).measure([Two(), Two()])['parameters'], 2.)
+    by = JUDGES['size']('size', Path(), False)
+    test_close(by.measure([Two(), Two()])['parameters'], 2.)
 
 def test_a_judge_of_ones_own():
     @judge('mine', 'other')

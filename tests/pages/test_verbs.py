@@ -110,12 +110,13 @@ def test_table_says():
         assert '437.9' in said(table, 'imc-3', Path(d)/'runs')
         with expect_fail(ArgumentError, 'epochs'):
             table('imc-3', Path(d)/'runs', set=['train.epochs=0'])
-        drawn = Path(d)/'a.svg'
-        assert said(figure, 'imc-2', Path(d)/'runs', draw=drawn).endswith(f'{drawn}\n')
-        told = json.loads(said(figure, 'imc-2', Path(d)/'runs', draw=drawn, as_json=True))
+        drawn,other = Path(d)/'a.svg',Path(d)/'b.svg'
+        draw = lambda **kw: said(figure, 'imc-2', Path(d)/'runs', draw=drawn, **kw)
+        assert draw().endswith(f'{drawn}\n')
+        told = json.loads(draw(as_json=True))
         test_eq([line['at'] for line in told['lines']], [0, .5, 1, 2])
-        (Path(d)/'b.svg').write_text('mine')
-        with expect_fail(ArgumentError, '--force'): figure('imc-2', draw=Path(d)/'b.svg')
+        other.write_text('mine')
+        with expect_fail(ArgumentError, '--force'): figure('imc-2', draw=other)
     with expect_fail(ArgumentError, "is it 'imc-3'"): table('imc3')
 
 def test_export_says():
