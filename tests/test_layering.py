@@ -21,7 +21,7 @@ found = pages()
 
 # Low to high; a wing stands where 'wings' is. `workshop` makes data by means of encoders, so it stands above both; `show` draws
 # what it is given, a wing's as well, and `run` hands it what a run has found
-order = ('files defaults checks core registry data encode workshop score losses train judge model linear show wings '
+order = ('files defaults checks core registry arguments data encode workshop score losses train judge model linear show wings '
     'shelf claims recipe inputs build run course verbs cli __main__').split()
 
 # Imports that break the first law, (who imports, what): why

@@ -13,10 +13,9 @@ from torch import nn
 from itr_nb.core import ArgumentError,Loss,seed_everything,terms_of
 from itr_nb.data.batches import RetrievalData,cuts,twin_groups
 from itr_nb.data.pairs import Splits
-from itr_nb.encode.pretrained import check_encoder,IMAGE_ENCODERS,SENTENCE_ENCODERS
-from itr_nb.inputs import TRAINED_TEXTS,Inputs
+from itr_nb.inputs import Inputs
 from itr_nb.model import RetrievalModel,with_own_heads
-from itr_nb.recipe import Recipe,carries,load_recipe,make_term
+from itr_nb.recipe import Recipe,TRAINED_TEXTS,carries,load_recipe,make_term
 from itr_nb.score.all_pairs import attended_bytes
 from itr_nb.score.recompute import GRAPH
 from itr_nb.shelf import put_together
