@@ -23,7 +23,7 @@ from itr_nb.train.callbacks import (
     Callback,CollapseAlarmCB,EarlyStopCB,HingeWarmupCB,ScheduleCB,TemperatureAlarmCB,temperatures,
 )
 from itr_nb.train.learner import Learner
-import contextlib,math,os
+import contextlib,math,os,sys
 from unittest import mock
 import numpy as np
 from fastcore.test import *
@@ -363,3 +363,31 @@ def test_origins():
     test_eq(got['model.dim'], (1024, 'sgraf-sgr-f30k.toml'))
     test_eq(got['loss.csa.weight'], (.6, 'variant csa'))
     test_eq(got['train.floor'], (0., 'default'))
+
+def own_factory():
+    return """from itr_nb.model import RetrievalModel,dual,factory
+class Own(RetrievalModel):
+    width = 5
+@factory
+def itr_unsized(image_dim, text_dim, text='words', told=False):
+    parts = dual(image_dim, text_dim, dim=5)
+    sides = parts.image_encoder,parts.text_encoder,parts.image_pool,parts.text_pool
+    return (Own if told else RetrievalModel)(*sides)
+"""
+
+def test_a_factory_without_dim():
+    pictures = [Image.new('RGB', (40,30), c) for c in ('red','green')]
+    pairs = CaptionPairs(
+        pictures, ['a red one','a green one'], np.arange(2), np.arange(2), list('ab'))
+    with tempfile.TemporaryDirectory() as d, mock.patch.dict(MODELS.parts):
+        Path(d, 'itr_unsized_parts.py').write_text(own_factory())
+        Path(d, 'own.toml').write_text(
+            'base = "dual-photos"\nuses = ["itr_unsized_parts"]\ndrop = ["model"]\n'
+            '[model]\nkind = "itr_unsized"\n[image]\nsize = 32\n')
+        with mock.patch.object(sys, 'path', [*sys.path]):
+            r = load_recipe(Path(d, 'own.toml'))
+            check_recipe(r)
+            with expect_fail(ArgumentError, 'width of RetrievalModel: expected a factory'):
+                plan(r, dict(train=pairs))
+            r.model['told'] = True
+            assert plan(r, dict(train=pairs)).parameters==(1280+384+2)*5
