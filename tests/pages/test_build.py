@@ -387,7 +387,7 @@ def test_a_factory_without_dim():
         with mock.patch.object(sys, 'path', [*sys.path]):
             r = load_recipe(Path(d, 'own.toml'))
             check_recipe(r)
-            with expect_fail(ArgumentError, 'width of RetrievalModel: expected a factory'):
+            with expect_fail(ArgumentError, 'width of RetrievalModel: expected'):
                 plan(r, dict(train=pairs))
             r.model['told'] = True
             assert plan(r, dict(train=pairs)).parameters==(1280+384+2)*5

@@ -209,8 +209,9 @@ def house_alone():
     packages()
     with contextlib.ExitStack() as held:
         for r in _PARTS:
-            ours = {k:p for k,p in r.parts.items() if p.__module__.startswith('itr_nb.')}
-            held.enter_context(mock.patch.object(r, 'parts', ours))
+            ours = lambda part: part.__module__.startswith('itr_nb.')
+            kept = {k:p for k,p in r.parts.items() if ours(p)}
+            held.enter_context(mock.patch.object(r, 'parts', kept))
         yield
 
 def wrong_words():
