@@ -20,10 +20,9 @@ from torch import nn
 from .core import ArgumentError,Loss,seed_everything,terms_of
 from .data.batches import RetrievalData,cuts,twin_groups
 from .data.pairs import Splits
-from .encode.pretrained import check_encoder,IMAGE_ENCODERS,SENTENCE_ENCODERS
-from .inputs import TRAINED_TEXTS,Inputs
+from .inputs import Inputs
 from .model import RetrievalModel,with_own_heads
-from .recipe import Recipe,carries,load_recipe,make_term
+from .recipe import Recipe,TRAINED_TEXTS,carries,load_recipe,make_term
 from .score.all_pairs import attended_bytes
 from .score.recompute import GRAPH
 from .shelf import put_together
@@ -136,15 +135,6 @@ def _stand_in(recipe:Recipe)->dict|None:
     facts['vocab_size' if words!='words' and 'vocab_size' in takes else 'text_dim'] = 64
     return {k:v for k,v in facts.items() if k in takes}
 
-def _check_encoders(recipe:Recipe):
-    "Refuse names of encoders that are misspelt"
-    trained = [*TRAINED_TEXTS, 'own']
-    named = dict(
-        image=(recipe.image.encoder, [*IMAGE_ENCODERS, 'own']),
-        text=(recipe.text.encoder, [*SENTENCE_ENCODERS, *trained]))
-    for table,(name,known) in named.items():
-        check_encoder(name, known, f'recipe {recipe.name} [{table}] encoder')
-
 def _look_for(recipe:Recipe):
     "Refuse files and folders that are not there; a name that is no path may be one on the Hub"
     vectors = recipe.text.vectors
@@ -178,7 +168,6 @@ def check_recipe(
     begun:bool=False, # Does it go on with a run? What that started from is needed no more
 )->Recipe: # `recipe`
     "Refuse what cannot be built, before any data are read"
-    _check_encoders(recipe)
     _look_for(recipe)
     if not begun: _look_for_start(recipe)
     facts = _stand_in(recipe)

@@ -62,6 +62,9 @@ class _Side(nn.Module):
         x = ((self.features(batch)-self.mean) @ self.weight)[:,None]
         return x,torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
 
+    def look(self, batches:Iterable[Batch]):
+        "Learn what the features need from training captions: nothing, but for a bag"
+
 class _ImageSide(_Side):
     def features(self, batch:Batch)->Float[Tensor, "b f"]:
         return self.mean_of(batch.regions, batch.region_mask, 'batch.regions')
@@ -124,8 +127,7 @@ class Linear(RetrievalModel):
     @torch.no_grad()
     def solve(self, data:RetrievalData)->Solved:
         "Fill both maps from the train split"
-        if hasattr(self.text_encoder, 'look'):
-            self.text_encoder.look(data.text_batches('train', 128))
+        self.text_encoder.look(data.text_batches('train', 128))
         X,T,of = self.vectors(data, 'train')
         if len(T)>MOST:
             lot = torch.randperm(len(T), generator=torch.Generator().manual_seed(0))[:MOST]

@@ -80,7 +80,11 @@ class RetrievalModel(nn.Module):
 # %% ../nbs/road/12_model.ipynb #6886d839
 @patch(as_prop=True)
 def width(self:RetrievalModel)->int: # Of `glob`
-    return {**self.config, **getattr(self, 'inner', {})}['dim']
+    "The factory's `dim`; a model whose factory takes none has a `width` of its own"
+    said = {**getattr(self, 'config', {}), **getattr(self, 'inner', {})}
+    if 'dim' in said: return said['dim']
+    need = 'a factory that takes `dim`, or a property `width`'
+    raise ArgumentError(f'width of {type(self).__name__}', need, said.get('model'))
 
 @patch
 def unimodal(self:RetrievalModel, states:States)->Float[Tensor, "n d"]: # Of images, or of texts

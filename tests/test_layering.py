@@ -19,9 +19,10 @@ from itr_nb.registry import LOSSES,MODELS,packages
 package = root/'itr_nb'
 found = pages()
 
-# Low to high; a wing stands where 'wings' is. `workshop` makes data by means of encoders, so it stands above both; `show` draws
-# what it is given, a wing's as well, and `run` hands it what a run has found
-order = ('files defaults checks core registry data encode workshop score losses train judge model linear show wings '
+# Low to high; a wing stands where 'wings' is. `workshop` makes data by means of encoders, so it stands above both. `show` stands
+# below the wings: it draws what it is given and imports none, `sgraf.scene_lab` is made of its labs, and `run` hands it what a run
+# has found
+order = ('files defaults checks core registry arguments data encode workshop score losses train judge model linear show wings '
     'shelf claims recipe inputs build run course verbs cli __main__').split()
 
 # Imports that break the first law, (who imports, what): why
@@ -144,6 +145,7 @@ def scripts():
 def test_the_wings_are_found(): assert {'sgraf', 'imc', 'ckstn', 'cusa'}<=wings
 def test_a_wing_stands_alone(): assert wing_breaches(texts, wings, exceptions)==[]
 def test_no_import_runs_upward(): assert upward_breaches(texts, wings)==[]
+def test_wings_draw_with_show(): assert any(unit(a) in wings and unit(b)=='show' for a,others in graph_of(texts).items() for b in others)
 def test_no_import_runs_in_a_circle(): assert circles(texts)==[]
 
 def test_every_module_has_its_place():

@@ -25,10 +25,8 @@ from ..core import ArgumentError,atomic_path,Batch
 from ..data.batches import rng_of
 from ..data.pairs import CaptionPairs,FeatureRows,fingerprint_of,Splits
 from ..encode.features import extract,extract_text
-from itr_nb.encode.pretrained import (
-    asked_by,check_encoder,IMAGE_ENCODERS,image_model_of,SENTENCE_ENCODERS,text_model_of,
-)
-from ..registry import nearest,table
+from ..encode.pretrained import asked_by,image_model_of,text_model_of
+from ..registry import check_encoder,IMAGE_ENCODERS,nearest,SENTENCE_ENCODERS,table
 from ..train.learner import Callback,Learner
 
 # %% ../../nbs/cusa/07_attach.ipynb #d1292d77

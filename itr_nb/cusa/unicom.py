@@ -21,8 +21,9 @@ from torch import Tensor,nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from ..core import ArgumentError,check_shape
-from ..encode.pretrained import fingerprint,image_encoder,ImageModel
+from ..encode.pretrained import fingerprint,ImageModel
 from ..encode.views import EvalView
+from ..registry import image_encoder
 
 # %% ../../nbs/cusa/08_unicom.ipynb #ef672bba
 class UnicomBlock(nn.Module):

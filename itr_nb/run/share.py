@@ -16,8 +16,7 @@ from fastcore.basics import patch
 
 from ..core import ArgumentError,read_json
 from ..files import check_text
-from ..inputs import TRAINED_TEXTS
-from ..recipe import Recipe,save_recipe
+from ..recipe import Recipe,save_recipe,TRAINED_TEXTS
 from .claim import seal
 from .folder import HASHED,MANIFEST,read_record,Run,write_json
 from ..score.vectors import load_vectors,save_vectors

@@ -129,6 +129,11 @@ def _side(
         f'{name}.onnx', _Side(model, encode, fields, kept, frozen), fields,
         tuple(f'{name}_{k}' for k in kept), axes, draw, sizes)
 
+def _asked(model:RetrievalModel, name:str)->int:
+    "An argument of the model's factory, from which a width follows"
+    if name in model.config: return model.config[name]
+    raise ArgumentError('model', f'a factory that takes `{name}`', model.config.get('model'))
+
 def _image_part(model:RetrievalModel, images)->Part: # Of the run's `Inputs`
     "The picture side: from pixels where the run reads whole pictures, else from features"
     if images.sees and not images.table.regions:
@@ -137,7 +142,7 @@ def _image_part(model:RetrievalModel, images)->Part: # Of the run's `Inputs`
         draw = lambda n,_: (_some(n, *shape),)
         return _side(
             model, True, frozen, ('pixels',), ({0:'images'},), draw, [(1,1), (4,1)])
-    width = model.config['image_dim']
+    width = _asked(model, 'image_dim')
     fixed = model.fixed_regions()
     drawn = lambda n,r: _drawn_regions(n, fixed or r, width, fixed is None)
     fields = _fields_read(model.encode_image, drawn(2, 3))

@@ -35,7 +35,7 @@ from .warm import Fit,fit,placed,Start
 from itr_nb.train.callbacks import (
     BestSnapshotCB,CheckpointCB,OverfitAlarmCB,ProgressCB,TrackerCB,
 )
-from ..shelf import book
+from ..shelf import book,put_together
 from ..train.ending import EndCB
 from ..train.processes import agreed,this_process
 
@@ -69,8 +69,9 @@ def _check_fit(
     "`ArgumentError` where a recipe reads regions that the data do not have; names one that fits"
     if not recipe.image.regions or splits['train'].boxes is not None: return
     if not holds_pictures(splits): return
-    kind = recipe.model['kind']
-    fits = [n for n in book() if n.endswith('-photos') and load_recipe(n).model['kind']==kind]
+    wanted = 'photos',recipe.model['kind']
+    tables = {n:put_together(n).table for n in book()}
+    fits = [n for n,t in tables.items() if (t.get('data'), t.get('model', {}).get('kind'))==wanted]
     need = f'boxes of regions, which {recipe.name} reads; for pictures without, take '
     raise ArgumentError(str(spec), need+' or '.join(fits or ['dual-photos']), 'none')
 

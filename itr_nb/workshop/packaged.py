@@ -24,8 +24,9 @@ from torch.nn import functional as F
 from ..core import ArgumentError,cache_home,check_shape
 from ..data.batches import pad
 from ..data.pairs import fingerprint_of,middle,to_rgb
-from ..encode.pretrained import image_encoder,ImageModel,sentence_encoder
+from ..encode.pretrained import ImageModel
 from ..encode.reading import read_by,Reading
+from ..registry import image_encoder,sentence_encoder
 
 # %% ../../nbs/reference/28_packaged.ipynb #45c87de9
 def _same_padding(

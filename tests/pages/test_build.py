@@ -13,10 +13,9 @@ from torch import nn
 from itr_nb.core import ArgumentError,Loss,seed_everything,terms_of
 from itr_nb.data.batches import RetrievalData,cuts,twin_groups
 from itr_nb.data.pairs import Splits
-from itr_nb.encode.pretrained import check_encoder,IMAGE_ENCODERS,SENTENCE_ENCODERS
-from itr_nb.inputs import TRAINED_TEXTS,Inputs
+from itr_nb.inputs import Inputs
 from itr_nb.model import RetrievalModel,with_own_heads
-from itr_nb.recipe import Recipe,carries,load_recipe,make_term
+from itr_nb.recipe import Recipe,TRAINED_TEXTS,carries,load_recipe,make_term
 from itr_nb.score.all_pairs import attended_bytes
 from itr_nb.score.recompute import GRAPH
 from itr_nb.shelf import put_together
@@ -24,7 +23,7 @@ from itr_nb.train.callbacks import (
     Callback,CollapseAlarmCB,EarlyStopCB,HingeWarmupCB,ScheduleCB,TemperatureAlarmCB,temperatures,
 )
 from itr_nb.train.learner import Learner
-import contextlib,math,os
+import contextlib,math,os,sys
 from unittest import mock
 import numpy as np
 from fastcore.test import *
@@ -364,3 +363,31 @@ def test_origins():
     test_eq(got['model.dim'], (1024, 'sgraf-sgr-f30k.toml'))
     test_eq(got['loss.csa.weight'], (.6, 'variant csa'))
     test_eq(got['train.floor'], (0., 'default'))
+
+def own_factory():
+    return """from itr_nb.model import RetrievalModel,dual,factory
+class Own(RetrievalModel):
+    width = 5
+@factory
+def itr_unsized(image_dim, text_dim, text='words', told=False):
+    parts = dual(image_dim, text_dim, dim=5)
+    sides = parts.image_encoder,parts.text_encoder,parts.image_pool,parts.text_pool
+    return (Own if told else RetrievalModel)(*sides)
+"""
+
+def test_a_factory_without_dim():
+    pictures = [Image.new('RGB', (40,30), c) for c in ('red','green')]
+    pairs = CaptionPairs(
+        pictures, ['a red one','a green one'], np.arange(2), np.arange(2), list('ab'))
+    with tempfile.TemporaryDirectory() as d, mock.patch.dict(MODELS.parts):
+        Path(d, 'itr_unsized_parts.py').write_text(own_factory())
+        Path(d, 'own.toml').write_text(
+            'base = "dual-photos"\nuses = ["itr_unsized_parts"]\ndrop = ["model"]\n'
+            '[model]\nkind = "itr_unsized"\n[image]\nsize = 32\n')
+        with mock.patch.object(sys, 'path', [*sys.path]):
+            r = load_recipe(Path(d, 'own.toml'))
+            check_recipe(r)
+            with expect_fail(ArgumentError, 'width of RetrievalModel: expected'):
+                plan(r, dict(train=pairs))
+            r.model['told'] = True
+            assert plan(r, dict(train=pairs)).parameters==(1280+384+2)*5

@@ -12,8 +12,9 @@ from PIL import Image
 from torch import Tensor,nn
 from torch.nn.functional import scaled_dot_product_attention
 from itr_nb.core import ArgumentError,check_shape
-from itr_nb.encode.pretrained import fingerprint,image_encoder,ImageModel
+from itr_nb.encode.pretrained import fingerprint,ImageModel
 from itr_nb.encode.views import EvalView
+from itr_nb.registry import image_encoder
 import tempfile
 import numpy as np
 from fastcore.test import *

@@ -20,7 +20,7 @@ from itr_nb.encode.pretrained import asked_by,image_model_of,text_model_of
 from itr_nb.encode.processors import PretrainedInputs,Subwords
 from itr_nb.encode.reading import read_by,Reading
 from itr_nb.encode.views import EvalView,TrainView
-from itr_nb.recipe import ImageTable,Recipe,TextTable
+from itr_nb.recipe import ImageTable,Recipe,TextTable,TRAINED_TEXTS
 import tempfile
 from fastcore.test import *
 from itr_nb.data.folders import read_folder

@@ -306,6 +306,13 @@ def wrapped(width:int=2, heads:bool=False):
     model = dual(4, 3, dim=width)
     return with_own_heads(model, dim=5) if heads else model
 
+def test_a_model_of_unknown_width():
+    model = RetrievalModel(*parts_of(a_model()))
+    for config in (None, dict(model='sizeless')):
+        if config: model.config = config
+        with expect_fail(ArgumentError, 'width of RetrievalModel: expected a factory'):
+            with_own_heads(model)
+
 def test_a_factory_that_calls_another():
     images,texts = Batch.of(regions=torch.ones(1,1,4)),Batch.of(words=torch.ones(1,1,3))
     make = factory(wrapped)

@@ -6,8 +6,7 @@ from pathlib import Path
 from fastcore.basics import patch
 from itr_nb.core import ArgumentError,read_json
 from itr_nb.files import check_text
-from itr_nb.inputs import TRAINED_TEXTS
-from itr_nb.recipe import Recipe,save_recipe
+from itr_nb.recipe import Recipe,save_recipe,TRAINED_TEXTS
 from itr_nb.run.claim import seal
 from itr_nb.run.folder import HASHED,MANIFEST,read_record,Run,write_json
 from itr_nb.score.vectors import load_vectors,save_vectors

@@ -27,7 +27,7 @@ from itr_nb.run.warm import Fit,fit,placed,Start
 from itr_nb.train.callbacks import (
     BestSnapshotCB,CheckpointCB,OverfitAlarmCB,ProgressCB,TrackerCB,
 )
-from itr_nb.shelf import book
+from itr_nb.shelf import book,put_together
 from itr_nb.train.ending import EndCB
 from itr_nb.train.processes import agreed,this_process
 import json,tempfile,warnings
@@ -48,6 +48,7 @@ import tempfile
 from itr_nb.recipe import load_recipe
 from itr_nb.run import Run,train
 from itr_nb.workshop.shapes import write_shapes
+from unittest import mock
 
 def refused(**kw):
     try: train(load_recipe('dual-photos'), folder, out, home=home, progress=False, **kw)
@@ -314,6 +315,21 @@ def test_equals_are_taught_and_said():
         report = read_json(taught.folder/'report.json')
         assert "4 captions equal another image's" in report['protocol']
         assert report['equal']['rsum']>report['rows']['dual-photos']['rsum']
+
+def test_the_recipe_that_fits_says_photos():
+    "By its table, whatever its name"
+    with tempfile.TemporaryDirectory() as d:
+        data = photographs(f'{d}/a')
+        shelf,out = {},f'{d}/never'
+        for name,more in dict(plain='data = "photos"', other='').items():
+            shelf[name] = Path(d, f'{name}.toml')
+            shelf[name].write_text(f'base = "dual-emoji"\n{more}\n')
+        house = book()
+        for named in (shelf, {'x-photos':shelf['other'], 'plain':shelf['plain']}):
+            where = mock.patch('itr_nb.shelf.book', lambda uses=(): house|named)
+            with where, mock.patch.dict(train.__globals__, book=lambda: named):
+                with expect_fail(ArgumentError, 'without, take plain, got'):
+                    train(load_recipe('dual-scenes'), data, out, progress=False)
 
 def test_no_validation_is_said():
     with tempfile.TemporaryDirectory() as d:

@@ -15,13 +15,13 @@ from torch.nn import functional as F
 from itr_nb.core import ArgumentError,cache_home,check_shape
 from itr_nb.data.batches import pad
 from itr_nb.data.pairs import fingerprint_of,middle,to_rgb
-from itr_nb.encode.pretrained import image_encoder,ImageModel,sentence_encoder
+from itr_nb.encode.pretrained import ImageModel
 from itr_nb.encode.reading import read_by,Reading
+from itr_nb.registry import image_encoder,sentence_encoder
 from collections import Counter
 from fastcore.test import *
-from itr_nb.encode.pretrained import (
-    IMAGE_ENCODERS,image_model_of,SENTENCE_ENCODERS,text_model_of,
-)
+from itr_nb.encode.pretrained import image_model_of,text_model_of
+from itr_nb.registry import IMAGE_ENCODERS,SENTENCE_ENCODERS
 from PIL import ImageDraw
 
 def traffic_light(n=240, x=120):
