@@ -20,10 +20,8 @@ from itr_nb.core import ArgumentError,atomic_path,Batch
 from itr_nb.data.batches import rng_of
 from itr_nb.data.pairs import CaptionPairs,FeatureRows,fingerprint_of,Splits
 from itr_nb.encode.features import extract,extract_text
-from itr_nb.encode.pretrained import (
-    asked_by,check_encoder,IMAGE_ENCODERS,image_model_of,SENTENCE_ENCODERS,text_model_of,
-)
-from itr_nb.registry import nearest,table
+from itr_nb.encode.pretrained import asked_by,image_model_of,text_model_of
+from itr_nb.registry import check_encoder,IMAGE_ENCODERS,nearest,SENTENCE_ENCODERS,table
 from itr_nb.train.learner import Callback,Learner
 import collections
 import sentence_transformers
