@@ -54,6 +54,14 @@ def test_missing_and_damaged():
         with expect_fail(FileNotFoundError, 'recipe.toml'): Run.load(d)
         (Path(d)/'data.json').write_text('{"data":["x"], "images":null}')
         with expect_fail(ArgumentError, 'data.json data'): Run.load(d)
+        for key,odd in (('splits', {'train':1}), ('beside', [5,None]), ('beside', []),
+            ('how', {'columnz':None})):
+            write_json(Path(d)/'data.json', {'data':'x', key:odd})
+            with expect_fail(ArgumentError, f'data.json {key}'): Run.load(d)
+        (Path(d)/'data.json').write_text('{"data":"x", "images":null}')
+        (Path(d)/'manifest.json').mkdir()
+        with expect_fail(ArgumentError, 'a folder'): Run.load(d)
+        (Path(d)/'manifest.json').rmdir()
 
 def test_manifest():
     with tempfile.TemporaryDirectory() as d:
