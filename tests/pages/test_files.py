@@ -278,7 +278,7 @@ def test_names_and_text():
 
 def test_whole_file():
     for e in (EOFError(), KeyError('a'), ValueError('cut short')):
-        with expect_fail(ArgumentError, f'x.npz: expected numbers, got "?.*{e}'):
+        with expect_fail(ArgumentError, 'x.npz: expected numbers'):
             with whole_file('x.npz', 'numbers'): raise e
     for e in (FileNotFoundError('gone'), ArgumentError('other'), MemoryError('full')):
         with expect_fail(type(e), str(e)):
