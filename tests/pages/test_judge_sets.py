@@ -123,7 +123,8 @@ def test_read_inshop():
             want = Path(d)/at/'W/id_00000007/01_1_front.jpg'
             test_eq(s.gallery.paths[1], str(want))
     with tempfile.TemporaryDirectory() as d:
-        lay(Path(d), {'list_eval_partition.txt':table.replace('query', 'train'), 'img/x':''})
+        table = table.replace('query', 'train')
+        lay(Path(d), {'list_eval_partition.txt':table, 'img/x':''})
         with expect_fail(ArgumentError, contains='test part'): read_inshop(d)
     with tempfile.TemporaryDirectory() as d:
         with expect_fail(FileNotFoundError, contains='Eval'): read_inshop(d)
@@ -219,7 +220,8 @@ def test_read_sts_part():
         test_eq((s.first, s.second, s.gold), (['one piece','c'], ['b b','d'], [1.,2.]))
         for files,what in (
             ({scores:'1\n'}, '2 lines'), ({scores:'1\nx\n'}, 'a finite number'),
-            ({scores:'1\nnan\n'}, 'a finite number'), ({scores:'\n\n'}, 'a finite number'),
+            ({scores:'1\nnan\n'}, 'a finite number'),
+            ({scores:'\n\n'}, 'a finite number'),
             ({texts:'no tab\nc\td\n'}, 'line 1')):
             lay(part, files)
             with expect_fail(ArgumentError, contains=what): read_sts_part(part, 'FNWN')
