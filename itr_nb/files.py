@@ -7,7 +7,7 @@ Docs: https://itr-nb.github.io/itr_nb/reference/files.html.md"""
 # %% auto #0
 __all__ = ['ArgumentError', 'kind_of_file', 'said_of', 'sweep', 'atomic_path', 'atomic_folder', 'sole_writer', 'cache_home',
            'as_path', 'check_file', 'check_size', 'read_text', 'too_deep', 'parsed', 'read_json', 'file_hash',
-           'open_picture', 'plain_name', 'check_text', 'plain_text']
+           'whole_file', 'open_picture', 'plain_name', 'check_text', 'plain_text']
 
 # %% ../nbs/reference/00_files.ipynb #f1000004
 import contextlib,hashlib,json,os,re,shutil,stat,time,tomllib,uuid
@@ -304,6 +304,17 @@ def file_hash(
 )->str: # 64 hex digits
     "SHA-256 of every byte"
     with open(check_file(path), 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
+
+@contextlib.contextmanager
+def whole_file(
+    path:str|Path, # That is read inside
+    need:str, # What was expected there, for the error
+):
+    """Whatever a reader meets in a damaged file becomes an `ArgumentError`; errors of the system
+    stay what they are"""
+    try: yield
+    except (ArgumentError, OSError, MemoryError): raise
+    except Exception as e: raise ArgumentError(str(path), need, f'{type(e).__name__}: {e}') from e
 
 def _is_heic(source)->bool:
     "Does a file, or what was read of it, begin as the pictures of phones do?"

@@ -143,7 +143,10 @@ class Linear(RetrievalModel):
     def learned(self)->dict[str,Tensor]: return {}
 
     def _fill(self, A, B, strength):
-        P,Q = FORMS[self.form](A, B, strength, self.image_encoder.weight.shape[1])
+        "Both maps; zeros where all captions, or all pictures, are one"
+        width = self.image_encoder.weight.shape[1]
+        if A.any() and B.any(): P,Q = FORMS[self.form](A, B, strength, width)
+        else: P,Q = (x.new_zeros(x.shape[1], width) for x in (A, B))
         self.text_encoder.weight,self.image_encoder.weight = P.contiguous(),Q.contiguous()
 
     def _tried(self, A, B, data)->list[tuple[float,float]]:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from PIL import Image
-from safetensors import safe_open,SafetensorError
+from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch import nn
 
@@ -26,13 +26,16 @@ from ..data.batches import rng_of
 from ..data.pairs import CaptionPairs,FeatureRows,fingerprint_of,Splits
 from ..encode.features import extract,extract_text
 from ..encode.pretrained import asked_by,image_model_of,text_model_of
+from ..files import whole_file
 from ..registry import check_encoder,IMAGE_ENCODERS,nearest,SENTENCE_ENCODERS,table
 from ..train.learner import Callback,Learner
 
 # %% ../../nbs/cusa/07_attach.ipynb #d1292d77
 def _vector(x:np.ndarray, name:str)->np.ndarray: # (f) or (1 f) -> (f) float32
     "A teacher's features of one item; refuses a grid of them, NaN, and zeros"
-    x = np.asarray(x, dtype=np.float32)
+    x = np.asarray(x)
+    if x.dtype.kind not in 'fiu': raise ArgumentError(name, 'numbers of a teacher', x)
+    x = x.astype(np.float32, copy=False)
     if x.ndim==2 and len(x)==1: x = x[0]
     if x.ndim!=1 or not x.size:
         says = 'one vector an item from a teacher, not a grid or regions'
@@ -92,7 +95,7 @@ class _ArraysOnly(pickle.Unpickler):
             raise ArgumentError(self.path, says, f'{module}.{name}')
         return super().find_class(module, name)
 
-_DAMAGE = pickle.UnpicklingError,EOFError,AttributeError,IndexError,TypeError
+_WHOLE = 'a whole file of teacher features'
 
 def _is_pickled(path:Path)->bool:
     "Does a .npy hold Python objects? Its header says so"
@@ -101,16 +104,13 @@ def _is_pickled(path:Path)->bool:
 def _read_dict_npy(path:str|Path)->dict: # id -> array, as in CUSA's {split}_unicom.npy
     "Read a dict of arrays that `np.save` pickled, without running anything in it"
     npy,name = np.lib.format,str(path)
-    with open(path, 'rb') as f:
+    with whole_file(name, _WHOLE), open(path, 'rb') as f:
         first = npy.read_magic(f)==(1,0)
         header = npy.read_array_header_1_0 if first else npy.read_array_header_2_0
         shape,_,dtype = header(f)
         if not dtype.hasobject or shape!=():
             raise ArgumentError(name, 'one pickled dict', f'{shape} {dtype}')
-        try: d = _ArraysOnly(f, name).load()
-        except _DAMAGE as e:
-            got = str(e) or type(e).__name__
-            raise ArgumentError(name, 'a whole pickle', got) from e
+        d = _ArraysOnly(f, name).load()
     d = d.item() if isinstance(d, np.ndarray) and d.shape==() else d
     if isinstance(d, Mapping): return d
     raise ArgumentError(name, 'a dict from image id to features', type(d).__name__)
@@ -163,7 +163,8 @@ def _read_teacher(path:str|Path, pairs:CaptionPairs, side:str)->Sequence: # (f) 
         says = 'a row a caption in their order, since captions have no ids to go by'
         raise ArgumentError(name, says, 'features keyed by id')
     if kind=='.npy': return _in_order(_read_dict_npy(path), pairs, name)
-    return _in_order(dict(np.load(path, allow_pickle=False)), pairs, name)
+    with whole_file(name, _WHOLE), np.load(path, allow_pickle=False) as f: found = dict(f)
+    return _in_order(found, pairs, name)
 
 # %% ../../nbs/cusa/07_attach.ipynb #35235e20
 def save_teachers(
@@ -183,14 +184,14 @@ def save_teachers(
 def _open_teachers(path:Path, pairs:CaptionPairs, side:str)->np.ndarray:
     "One side of a file that `save_teachers` wrote, if it is of this split"
     name,key = str(path),f'teacher_{side}'
-    try:
-        with safe_open(path, 'np') as f:
-            _check_data(f.metadata() or {}, pairs, name)
-            keys = list(f.keys())
-            if key in keys: return f.get_tensor(key)
+    with whole_file(name, _WHOLE), safe_open(path, 'np') as f:
+        _check_data(f.metadata() or {}, pairs, name)
+        keys = list(f.keys())
+        if key not in keys:
             raise ArgumentError(name, f'features of a teacher of the {side} side', keys)
-    except SafetensorError as e:
-        raise ArgumentError(name, 'a whole file of teacher features', str(e)) from e
+        x = f.get_tensor(key)
+    if x.ndim: return x
+    raise ArgumentError(name, 'a row of features an item', x)
 
 def _check_data(data:dict, pairs:CaptionPairs, name:str):
     "Refuse features of other images or captions"

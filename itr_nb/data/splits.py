@@ -118,6 +118,7 @@ def _deal(
     val:float, # Share for validation
     test:float, # Share for the test
     seed:int, # Of the shuffle
+    where:str='images', # File or data set, for the error
 )->dict[str,np.ndarray]: # Rows of train, val, test, each in rising order
     "Rows divided by a seeded shuffle, equal ones together; a share above zero gets one"
     for name,share in (('val', val), ('test', test)):
@@ -127,7 +128,10 @@ def _deal(
         raise ArgumentError('seed', 'a whole number from 0', seed)
     n,groups = len(digests),{}
     for i,d in enumerate(digests): groups.setdefault(d, []).append(i)
-    many = list(groups.values())
+    many,least = list(groups.values()),1+(val>0)+(test>0)
+    if len(many)<least:
+        need = f'{least} or more that differ, as parts are dealt at random: train, val, test'
+        raise ArgumentError(where, f'images, {need}', f'{len(many)} of {n}')
     order = np.random.default_rng(seed).permutation(len(many))
     v,t = (max(1, round(n*f)) if f else 0 for f in (val, test))
     parts,left = dict(val=[], test=[], train=[]),dict(val=v, test=t)
@@ -166,7 +170,7 @@ def divided(
         digests = list(digests or pairs.image_names)
         pairs.extra['image_lot'] = digests
         same = joined_ids(pairs.image_id, digests).tolist()
-        parts = _deal_again(digests, lot) if lot else _deal(same, val, test, seed)
+        parts = _deal_again(digests, lot) if lot else _deal(same, val, test, seed, where)
     else:
         if lost := [n for n,s in zip(pairs.image_names, names) if blank(s)]:
             raise ArgumentError(where, 'a split for every image', f'none for {lost[:5]}')

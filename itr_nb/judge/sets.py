@@ -18,7 +18,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from ..core import ArgumentError,check_shape
+from ..core import ArgumentError,check_shape,read_text
 from ..data.pairs import ImageFiles
 from ..score.all_pairs import Rows
 from .unimodal import label_report,spearman
@@ -56,12 +56,30 @@ def _rows_of(
     skip:int=0, # Lines before the first
 )->list[list[str]]: # The words of each line
     "Lines of a table with spaces; `ArgumentError` names a line of another form"
-    lines = enumerate(path.read_text(encoding='utf-8').splitlines(), 1)
+    lines = enumerate(read_text(path).splitlines(), 1)
     rows = [(n, l.split()) for n,l in lines if n>skip and l.strip()]
     if bad := [n for n,r in rows if len(r)!=columns]:
         raise ArgumentError(f'{path}, line {bad[0]}', f'{columns} words', f'{len(bad)} such lines')
     if not rows: raise ArgumentError(str(path), 'at least one line', 0)
     return [r for _,r in rows]
+
+def _numbers(
+    rows:Sequence[Sequence[str]], # Words of each line
+    column:int, # Which of them
+    path:Path, # Where they come from
+)->np.ndarray:
+    "A column of whole numbers; `ArgumentError` names the file where one is none"
+    try: return np.array([int(r[column]) for r in rows], dtype=np.int64)
+    except (ValueError, OverflowError) as e:
+        raise ArgumentError(str(path), 'a whole number as the class of each', str(e)) from e
+
+def _files_of(
+    paths:Sequence[Path], # Of the images
+    table:Path, # That names them, for the error
+)->ImageFiles:
+    "Images of a set; `ArgumentError` where a table names none of its test part"
+    if not paths: raise ArgumentError(str(table), 'images of the test part', 'none')
+    return ImageFiles(paths)
 
 def _classes(names:Sequence[str])->np.ndarray: # Numbers from 0
     "Class names as numbers"
@@ -74,12 +92,13 @@ def read_cub(
     "Test half of CUB-200-2011: species 101 to 200, each image asks all others"
     root = _one_of(folder, 'images.txt', 'CUB_200_2011/images.txt').parent
     name = dict(_rows_of(root/'images.txt', 2))
-    labelled = _rows_of(root/'image_class_labels.txt', 2)
-    test = [(k,int(c)) for k,c in labelled if int(c)>100]
+    table = root/'image_class_labels.txt'
+    labelled = _rows_of(table, 2)
+    test = [(k,c) for (k,_),c in zip(labelled, _numbers(labelled, 1, table)) if c>100]
     if lost := [k for k,_ in test if k not in name]:
         raise ArgumentError(
             str(root/'images.txt'), 'a name for every labelled image', f'none for {lost[:3]}')
-    files = ImageFiles([root/'images'/name[k] for k,_ in test])
+    files = _files_of([root/'images'/name[k] for k,_ in test], table)
     return ImageSet('CUB-200-2011', files, np.array([c for _,c in test]))
 
 # %% ../../nbs/reference/64_sets.ipynb #1f89e29f
@@ -89,8 +108,8 @@ def read_sop(
     "Test part of Stanford Online Products, each image asks all others"
     table = _one_of(folder, 'Ebay_test.txt', 'Stanford_Online_Products/Ebay_test.txt')
     rows = _rows_of(table, 4, skip=1)
-    files = ImageFiles([table.parent/r[3] for r in rows])
-    return ImageSet('Stanford Online Products', files, np.array([int(r[1]) for r in rows]))
+    files = _files_of([table.parent/r[3] for r in rows], table)
+    return ImageSet('Stanford Online Products', files, _numbers(rows, 1, table))
 
 def read_inshop(
     folder:str|Path, # The folder with `Eval` and `img`, or `Img/img`
@@ -102,7 +121,7 @@ def read_inshop(
     y = _classes(r[1] for r in rows)
     def part(name):
         at = [n for n,r in enumerate(rows) if r[2]==name]
-        return ImageFiles([root/rows[n][0] for n in at]),y[at]
+        return _files_of([root/rows[n][0] for n in at], table),y[at]
     return ImageSet('In-Shop', *part('query'), *part('gallery'))
 
 def read_inaturalist(
@@ -165,7 +184,7 @@ STS_SETS = ('sts12','sts13','sts14','sts15','sts16','stsb','sickr')
 
 def _lines_of(path:Path)->list[str]: # Without line ends
     "Lines of a text file; only a newline ends one"
-    return path.read_text(encoding='utf-8').removesuffix('\n').split('\n')
+    return read_text(path).removesuffix('\n').split('\n')
 
 # %% ../../nbs/reference/64_sets.ipynb #4c5b3862
 def _as_pairs(
@@ -177,9 +196,11 @@ def _as_pairs(
     rows = [(' '.join(a.split()), ' '.join(b.split()), g.strip()) for a,b,g in rows]
     rows = [r for r in rows if r[2]]
     first,second,gold = ([r[c] for r in rows] for c in range(3))
-    try: return SentencePairs(name, first, second, [float(g) for g in gold])
-    except ValueError as e:
-        raise ArgumentError(str(path), 'a number as the score of every pair', str(e)) from e
+    need = 'a finite number as the score of every pair'
+    try: scores = [float(g) for g in gold]
+    except ValueError as e: raise ArgumentError(str(path), need, str(e)) from e
+    if not scores or not np.isfinite(scores).all(): raise ArgumentError(str(path), need, gold[:5])
+    return SentencePairs(name, first, second, scores)
 
 def _joined(name:str, parts:Sequence[SentencePairs])->SentencePairs:
     "Several parts as one set"

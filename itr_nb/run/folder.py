@@ -63,7 +63,7 @@ def check_manifest(
     folder:Path, # Of a run
 ):
     "Refuse a run whose files are not those that training wrote; the error names the file"
-    if not (folder/MANIFEST).is_file(): return
+    if kind_of_file(folder/MANIFEST)=='nothing': return
     listed = read_json(folder/MANIFEST, dict).get('files')
     if not isinstance(listed, dict):
         raise ArgumentError(str(folder/MANIFEST), 'files with their hashes', listed)
@@ -225,6 +225,18 @@ def may_write(
         need = 'a new file, or one that this command wrote; --force replaces any'
         raise ArgumentError(str(path), need, f'a file of {path.stat().st_size} bytes')
 
+_HOW = 'columns', 'skip_bad', 'captions', 'encoding' # What `open_data` may be given besides
+
+def _check_inside(where:dict, file:Path):
+    "Refuse a record whose lists and tables hold what nobody wrote there"
+    beside = where['beside']
+    if beside is not None and (len(beside)!=2 or not all(isinstance(x, str|None) for x in beside)):
+        raise ArgumentError(f'{file} beside', 'two paths, each a text or null', beside)
+    if odd := [s for s,d in where['splits'].items() if not isinstance(d, dict)]:
+        raise ArgumentError(f'{file} splits.{odd[0]}', 'a table', where['splits'][odd[0]])
+    if odd := sorted(where['how'].keys()-set(_HOW)):
+        raise ArgumentError(f'{file} how', f'some of {_HOW}', odd)
+
 def read_record(
     folder:Path, # Of a run
 )->dict: # Place of the data, and what they were
@@ -236,6 +248,7 @@ def read_record(
     for key,kind in kinds.items():
         if not isinstance(where.setdefault(key, {} if kind is dict else None), kind):
             raise ArgumentError(f"{folder/'data.json'} {key}", str(kind), where[key])
+    _check_inside(where, folder/'data.json')
     return where
 
 def changed_splits(

@@ -26,6 +26,7 @@ from torch.nn.functional import pad
 
 from ..core import ArgumentError,atomic_path,l2norm
 from ..data.vocab import Vocab
+from ..files import whole_file
 from ..model import RetrievalModel
 from .model import sgraf
 from ..show.labs import Lab,read_script
@@ -250,9 +251,14 @@ def save_scene(
 def scene_parts(
     path:str|Path|None=None, # A file that `save_scene` wrote; the package's own if not given
 )->dict: # `models`, `pictures` and the rest
-    "The parts of a lab; `FileNotFoundError` where there is no such file"
+    """The parts of a lab
+
+    `FileNotFoundError` where there is no such file, `ArgumentError` for another or a damaged one"""
     path = Path(path or files('itr_nb').joinpath('sgraf', 'scene_lab.safetensors'))
     if not path.is_file(): raise FileNotFoundError(f'{path}: no such file')
+    with whole_file(path, 'a file that `save_scene` wrote'): return _parts_in(path)
+
+def _parts_in(path:Path)->dict:
     parts,about = load_file(path),_about(path)
     told,lengths = about.pop('models'),about.pop('lengths')
     def model(name): return Packed(**told[name], **{k:parts[f'{name}.{k}'] for k in _NUMBERS})

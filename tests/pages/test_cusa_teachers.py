@@ -13,7 +13,7 @@ from dataclasses import dataclass,replace
 import torch
 from fastcore.basics import patch
 from PIL import Image
-from safetensors import safe_open,SafetensorError
+from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch import nn
 from itr_nb.core import ArgumentError,atomic_path,Batch
@@ -21,6 +21,7 @@ from itr_nb.data.batches import rng_of
 from itr_nb.data.pairs import CaptionPairs,FeatureRows,fingerprint_of,Splits
 from itr_nb.encode.features import extract,extract_text
 from itr_nb.encode.pretrained import asked_by,image_model_of,text_model_of
+from itr_nb.files import whole_file
 from itr_nb.registry import check_encoder,IMAGE_ENCODERS,nearest,SENTENCE_ENCODERS,table
 from itr_nb.train.learner import Callback,Learner
 import collections
@@ -158,7 +159,21 @@ def test_teachers_refuse():
         objects = np.array([1,None], dtype=object)
         refused('one pickled dict', image=kept('list', objects))
         (d/'cut.npy').write_bytes((d/'keyed.npy').read_bytes()[:-30])
-        refused('pickle', image=d/'cut.npy')
+        refused('whole file', image=d/'cut.npy')
+        (d/'front.npy').write_bytes(b'x'+(d/'keyed.npy').read_bytes())
+        refused('whole file', image=d/'front.npy')
+        np.savez(d/'named.npz', **{str(i):np.ones(2) for i in p.image_id.tolist()})
+        for n in (0,99): # Bytes
+            (d/'cut.npz').write_bytes((d/'named.npz').read_bytes()[:n])
+            refused('whole file', image=d/'cut.npz')
+        for x in ('a', True):
+            said = {str(i):np.array([x]) for i in p.image_id.tolist()}
+            np.savez(d/'odd.npz', **said)
+            refused('numbers', image=d/'odd.npz')
+        about = dict(data=p.fingerprint(), name=p.name, split=p.split)
+        one = np.array(1, dtype=np.float32)
+        save_file(dict(teacher_image=one), d/'one.safetensors', about)
+        refused('a row of features', image=d/'one.safetensors')
         (d/'cut.safetensors').write_bytes(b'nothing')
         refused('whole file', image=d/'cut.safetensors')
         (d/'x.pt').write_bytes(b'')

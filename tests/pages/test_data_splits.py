@@ -34,6 +34,10 @@ def test_deal():
         twins = _deal([str(i//2) for i in range(12)], .2, .2, seed)
         for rows in twins.values(): test_eq(rows[::2]+1, rows[1::2])
     with expect_fail(ArgumentError, 'leave some of 12'): _deal(names, .5, .5, 0)
+    for few in (['a'], ['a', 'b'], ['a', 'b']*6):
+        with expect_fail(ArgumentError, 'f: expected images, 3 or more that differ'):
+            _deal(few, .1, .1, 0, 'f')
+    test_eq(sorted(_deal(['a', 'b'], 0, .1, 0)), ['test', 'train'])
     for bad in (None, 'x', float('nan'), -.1, 1, [], 10**30):
         with expect_fail(ArgumentError, 'val: expected a share'):
             _deal(names, bad, .1, 0)

@@ -276,3 +276,11 @@ def test_names_and_text():
     test_eq(str(ArgumentError('x', 'y', 'z')), "x: expected y, got 'z'")
     for bad in (10**5000, deep()):
         assert str(ArgumentError('x', 'y', bad)).endswith('too large to be shown')
+
+def test_whole_file():
+    for e in (EOFError(), KeyError('a'), ValueError('cut short')):
+        with expect_fail(ArgumentError, 'x.npz: expected numbers'):
+            with whole_file('x.npz', 'numbers'): raise e
+    for e in (FileNotFoundError('gone'), ArgumentError('other'), MemoryError('full')):
+        with expect_fail(type(e), str(e)):
+            with whole_file('x.npz', 'numbers'): raise e

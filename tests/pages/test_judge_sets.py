@@ -11,7 +11,7 @@ from collections.abc import Callable,Sequence
 from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
-from itr_nb.core import ArgumentError,check_shape
+from itr_nb.core import ArgumentError,check_shape,read_text
 from itr_nb.data.pairs import ImageFiles
 from itr_nb.score.all_pairs import Rows
 from itr_nb.judge.unimodal import label_report,spearman
@@ -77,6 +77,10 @@ def test_read_cub():
             test_eq([p.as_posix() for p in paths], want)
         lay(root, {'images.txt':'1 001.Albatross/a.jpg\n'})
         with expect_fail(ArgumentError, contains='every labelled image'): read_cub(d)
+        lay(root, cub_files()|{'image_class_labels.txt':'2 x\n'})
+        with expect_fail(ArgumentError, contains='whole number'): read_cub(d)
+        lay(root, {'image_class_labels.txt':'1 1\n'})
+        with expect_fail(ArgumentError, contains='test part'): read_cub(d)
         with expect_fail(FileNotFoundError, contains='unpacked'):
             read_cub(root/'images')
 
@@ -95,7 +99,8 @@ def test_read_sop():
         test_eq(s.labels, [11319,11319,11320])
         test_is(s.gallery, None)
         test_eq(s.images.paths[2], str(root/'chair_final'/'1_0.JPG'))
-        for rows,said in (('1 2 3\n', 'line 2'), ('', 'at least one')):
+        for rows,said in (
+            ('1 2 3\n', 'line 2'), ('', 'at least one'), (f'1 {2**63} 1 a\n', 'whole')):
             lay(root, {'Ebay_test.txt': f'{sop_lines()[0]}\n{rows}'})
             with expect_fail(ArgumentError, contains=said): read_sop(d)
 
@@ -117,6 +122,10 @@ def test_read_inshop():
             test_eq(s.gallery_labels==s.labels[0], [True,False])
             want = Path(d)/at/'W/id_00000007/01_1_front.jpg'
             test_eq(s.gallery.paths[1], str(want))
+    with tempfile.TemporaryDirectory() as d:
+        table = table.replace('query', 'train')
+        lay(Path(d), {'list_eval_partition.txt':table, 'img/x':''})
+        with expect_fail(ArgumentError, contains='test part'): read_inshop(d)
     with tempfile.TemporaryDirectory() as d:
         with expect_fail(FileNotFoundError, contains='Eval'): read_inshop(d)
 
@@ -210,10 +219,24 @@ def test_read_sts_part():
         s = read_sts_part(part, 'FNWN')
         test_eq((s.first, s.second, s.gold), (['one piece','c'], ['b b','d'], [1.,2.]))
         for files,what in (
-            ({scores:'1\n'}, '2 lines'), ({scores:'1\nx\n'}, 'a number'),
+            ({scores:'1\n'}, '2 lines'), ({scores:'1\nx\n'}, 'a finite number'),
+            ({scores:'1\nnan\n'}, 'a finite number'),
+            ({scores:'\n\n'}, 'a finite number'),
             ({texts:'no tab\nc\td\n'}, 'line 1')):
             lay(part, files)
             with expect_fail(ArgumentError, contains=what): read_sts_part(part, 'FNWN')
+
+def test_no_text():
+    "A table in another encoding, and a folder where a table shall be"
+    with tempfile.TemporaryDirectory() as d:
+        table,sts = Path(d)/'Ebay_test.txt',Path(d)/'STS/STSBenchmark/sts-test.csv'
+        sts.parent.mkdir(parents=True)
+        for path,read in ((table, read_sop), (sts, lambda at: read_sts(at, 'stsb'))):
+            path.write_bytes('h\n1 1 1 é\n'.encode('latin-1'))
+            with expect_fail(ArgumentError, contains='UTF-8'): read(d)
+            path.unlink()
+            path.mkdir()
+            with expect_fail(ArgumentError, contains='a folder'): read(d)
 
 def vector(t): return np.random.default_rng(list(t.encode())).normal(size=6)
 

@@ -158,6 +158,17 @@ def test_no_more_than_MOST():
     with replaced.dict(Linear.vectors.__globals__, MOST=100): part.solve(data)
     assert 1e-3<(scores_on(part, 'test')-scores_on(whole, 'test')).abs().max()<1
 
+def test_all_alike():
+    "All pictures are one, or all captions: nothing to solve for, and no error"
+    some = some_words()[1]
+    train,one = some.splits['train'],[np.ones((1,3), dtype='float32')]*3
+    for p in (train.with_images(one), replace(train, captions=['a red ball']*6)):
+        data = RetrievalData({'train':p}, some.vocab)
+        for form in FORMS:
+            model = linear(3, len(some.vocab), text='bag', form=form, dim=2)
+            model.solve(data)
+            test_eq(scores_on(model, 'train', data).abs().max().item(), 0)
+
 def test_refuses():
     for kw in (dict(form='lasso'), dict(strengths=()), dict(strengths=(0., 1.))):
         with expect_fail(ArgumentError, next(iter(kw))): linear(3, 3, **kw)

@@ -100,6 +100,18 @@ def test_may_write():
             with expect_fail(ArgumentError, 'a file to write'): may_write(path, ours,
                 True)
 
+def test_odd_records():
+    "Tables that hold what nobody wrote there, and a folder where the manifest shall be"
+    with tempfile.TemporaryDirectory() as d:
+        d = Path(d)
+        for key,odd in (('splits', {'train':1}), ('beside', [5,None]), ('beside', []),
+            ('how', {'columnz':None})):
+            write_json(d/'data.json', {'data':'x', key:odd})
+            with expect_fail(ArgumentError, f'data.json {key}'): Run.load(d)
+        (d/'data.json').write_text('{"data":"x", "images":null}')
+        (d/'manifest.json').mkdir()
+        with expect_fail(ArgumentError, 'a folder'): Run.load(d)
+
 def pictures_in(folder, n, same=()):
     "Pairs of `n` small files; those of `same` are copies of one picture"
     files = [Path(folder)/f'{i}.bin' for i in range(n)]

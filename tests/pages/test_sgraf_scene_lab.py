@@ -18,6 +18,7 @@ from torch import nn,Tensor
 from torch.nn.functional import pad
 from itr_nb.core import ArgumentError,atomic_path,l2norm
 from itr_nb.data.vocab import Vocab
+from itr_nb.files import whole_file
 from itr_nb.model import RetrievalModel
 from itr_nb.sgraf.model import sgraf
 from itr_nb.show.labs import Lab,read_script
@@ -198,6 +199,11 @@ def test_the_file():
         found = scene_parts(path)
         none = Path(d)/'none'
         with expect_fail(FileNotFoundError, contains='none'): scene_parts(none)
+        none.write_bytes(path.read_bytes()[:-2])
+        with expect_fail(ArgumentError, contains='none'): scene_parts(none)
+        for said in (None, dict(about='{}')):
+            save_file(dict(a=torch.ones(2)), none, said)
+            with expect_fail(ArgumentError, contains='none'): scene_parts(none)
     test_eq((found['start'], found['pictures']), (dict(a=1), [b'ab',b'c']))
     again = found['models']['sgr']
     test_eq((again.about, again.shapes), (one.about, one.shapes))
