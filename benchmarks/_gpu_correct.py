@@ -77,5 +77,5 @@ def cases(args):
         exact = deepcopy(model).double(),deepcopy(loss).double(),pairs.to('cpu', torch.double)
         there = model.to(args.device),loss.to(args.device),pairs.to(args.device)
         about = dict(b=b, **size)
-        yield Case(f'{name}, float32', {'CPU, float64':step(*exact), 'device':step(*there)}, about, tolerance=1e-3, once=True)
+        yield Case(f'{name}, float32', {'CPU, float64':step(*exact), 'device':step(*there)}, about, tolerance=2e-4, once=True)
         yield Case(f'{name}, bf16', {'CPU, float64':step(*exact, gradients=False), 'device':step(*there, half=True, gradients=False)}, about, tolerance=.05, once=True)

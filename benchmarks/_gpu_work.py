@@ -75,7 +75,7 @@ def training(args):
         reached = {}
         def trained():
             run = train(recipe, data, d/'run', home=d/'cache', progress=False)
-            reached['rsum'] = read_json(run.folder/'report.json')['metrics']['rsum']
+            reached['rsum'] = read_json(run.folder/'report.json')['rows'][recipe.name]['rsum']
             return torch.tensor(min(reached['rsum'], want))
         yield Case('sgraf-saf-scenes', {'stated':lambda: torch.tensor(want), 'trained':trained}, dict(stated=want),
             tolerance=0., more={'trained':reached}, once=True)
