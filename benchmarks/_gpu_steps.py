@@ -2,8 +2,8 @@
 
 From states to the gradients of states and weights, with a loss that asks all pairs; the encoders stay outside. For each form: time,
 memory above what is held before, kernels a step, and the share of the rate of a large product measured in the same run. Without a GPU
-the last two forms are left out. A form that a machine refuses is named on stderr and left out."""
-import sys
+the last two forms are left out. Compiling takes long and comes last. A form that a machine refuses is named on stderr and left out."""
+import itertools,sys
 
 import torch
 
@@ -84,13 +84,15 @@ def watched(run, device):
 def cases(args):
     size,cuda,n = sizes(args),args.device.startswith('cuda'),128 if args.small else None
     peak = rate(args.device, torch.bfloat16 if args.bf16 else torch.float32, n)
-    for b in [args.batch] if args.batch else (6,) if args.small else (32,128,512) if cuda else (32,):
+    sizes_of_batch = [args.batch] if args.batch else (6,) if args.small else (32,128,512) if cuda else (32,)
+    for compiles,b in itertools.product((False,True) if cuda else (False,), sizes_of_batch):
         scorer = build('SGR', size, args.device).scorer
         states = some_states(b, b, size, args.device)
         of = lambda scores: step(scores, scorer, *states, args.bf16)
         make = {k:lambda f=f: of(f(scorer)) for k,f in forms_of.items()}
         padded = of(forms_of['padded'](scorer))
-        if cuda: make |= {'padded, compiled':lambda: of(torch.compile(forms_of['padded'](scorer))), 'padded, CUDA graph':lambda: recorded(padded)}
+        if compiles: make = {'padded':make['padded'], 'padded, compiled':lambda: of(torch.compile(forms_of['padded'](scorer)))}
+        elif cuda: make['padded, CUDA graph'] = lambda: recorded(padded)
         counted = {k:rehearsed(k, b) for k in forms_of}|{'padded, CUDA graph':(1, 0)}
         work,wide = 3*b*pair_work('SGR', lengths(b), size),b*int(lengths(b).sum())*size['dim']*(2 if args.bf16 else 4)
         forms,more = {},{}

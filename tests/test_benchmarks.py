@@ -22,7 +22,8 @@ def test_small(name, tmp_path):
     p = run(f'benchmarks.{name}', '--small', '--out', str(out))
     assert p.returncode==0, p.stderr
     report = json.loads(p.stdout)
-    assert report==json.loads(out.read_text()) and report['benchmark']==name
+    assert report==json.loads(out.read_text()) and report['benchmark']==name and not report['ended']
+    assert torch.cuda.is_available() or ('no GPU: the small form, on the CPU' in p.stderr)==(name=='gpu')
     for case in report['cases']:
         first,*others = case['forms'].values()
         assert others and first['ratio']==1 and first['max_difference']==0
