@@ -18,23 +18,6 @@ def hand_pool():
 
 def count(module): return sum(p.numel() for p in module.parameters())
 
-def drawn(name, shape, g):
-    "Numbers for a weight, or positive ones for a variance"
-    if 'var' in name: return torch.rand(shape, generator=g)+.5
-    return torch.randn(shape, generator=g)*.7
-
-def shuffled(pool, seed=0):
-    g = torch.Generator().manual_seed(seed)
-    for k,v in pool.state_dict().items():
-        if v.dtype.is_floating_point: v.copy_(drawn(k, v.shape, g))
-    return pool
-
-def parts(b, n, d, seed=0):
-    g = torch.Generator().manual_seed(seed)
-    return torch.randn(b, n, d, generator=g, dtype=torch.double)
-
-def parts_and_mask(): return parts(3, 4, 5),lengths_to_mask(torch.tensor([4,2,3]), 4)
-
 def settled(regions, n=6, d=16):
     torch.manual_seed(0)
     pool = SelfAttentionPooling(d, regions, dropout=0.)
@@ -68,9 +51,35 @@ def train_toy(steps=250):
 
 def towards(pool, x, mask, want): return (pool(x, mask)*want).sum(-1).mean()
 
+def test_released_form_depends_on_order():
+    assert reversal(6).min()<.999
+    test_close(reversal('any'), torch.ones(64), eps=1e-5)
+
+def test_attention_learns():
+    pool,images = train_toy(150),toy_images(7, seed=1000)
+    assert towards(pool, *images)>towards(MeanPooling(), *images)+.2
+    assert pool.weights(*images[:2])[:,0].mean()>.35
+
 def refusal(fn, *args, **kw):
     try: fn(*args, **kw)
     except ArgumentError as e: print(e)
+
+def drawn(name, shape, g):
+    "Numbers for a weight, or positive ones for a variance"
+    if 'var' in name: return torch.rand(shape, generator=g)+.5
+    return torch.randn(shape, generator=g)*.7
+
+def shuffled(pool, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    for k,v in pool.state_dict().items():
+        if v.dtype.is_floating_point: v.copy_(drawn(k, v.shape, g))
+    return pool
+
+def parts(b, n, d, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    return torch.randn(b, n, d, generator=g, dtype=torch.double)
+
+def parts_and_mask(): return parts(3, 4, 5),lengths_to_mask(torch.tensor([4,2,3]), 4)
 
 def test_last_pooling():
     g = torch.Generator().manual_seed(0)
@@ -229,15 +238,6 @@ def test_attention_dropout():
     test_eq(pool.dropout.p, .4)
     assert not torch.equal(pool.train().weights(X, mask), pool.weights(X, mask))
     assert torch.equal(pool.eval().weights(X, mask), pool.weights(X, mask))
-
-def test_released_form_depends_on_order():
-    assert reversal(6).min()<.999
-    test_close(reversal('any'), torch.ones(64), eps=1e-5)
-
-def test_attention_learns():
-    pool,images = train_toy(150),toy_images(7, seed=1000)
-    assert towards(pool, *images)>towards(MeanPooling(), *images)+.2
-    assert pool.weights(*images[:2])[:,0].mean()>.35
 
 def test_nothing_real():
     none = lengths_to_mask(torch.tensor([2,3,0]), 3)
