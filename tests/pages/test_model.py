@@ -26,6 +26,7 @@ import torch
 from fastcore.test import *
 from itr_nb.core import Scorer
 from itr_nb.core import Batch
+from itr_nb.model import dual
 
 def draw_model(ax):
     boxes = {
