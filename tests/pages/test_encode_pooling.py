@@ -51,15 +51,6 @@ def train_toy(steps=250):
 
 def towards(pool, x, mask, want): return (pool(x, mask)*want).sum(-1).mean()
 
-def test_released_form_depends_on_order():
-    assert reversal(6).min()<.999
-    test_close(reversal('any'), torch.ones(64), eps=1e-5)
-
-def test_attention_learns():
-    pool,images = train_toy(150),toy_images(7, seed=1000)
-    assert towards(pool, *images)>towards(MeanPooling(), *images)+.2
-    assert pool.weights(*images[:2])[:,0].mean()>.35
-
 def refusal(fn, *args, **kw):
     try: fn(*args, **kw)
     except ArgumentError as e: print(e)
@@ -238,6 +229,15 @@ def test_attention_dropout():
     test_eq(pool.dropout.p, .4)
     assert not torch.equal(pool.train().weights(X, mask), pool.weights(X, mask))
     assert torch.equal(pool.eval().weights(X, mask), pool.weights(X, mask))
+
+def test_released_form_depends_on_order():
+    assert reversal(6).min()<.999
+    test_close(reversal('any'), torch.ones(64), eps=1e-5)
+
+def test_attention_learns():
+    pool,images = train_toy(150),toy_images(7, seed=1000)
+    assert towards(pool, *images)>towards(MeanPooling(), *images)+.2
+    assert pool.weights(*images[:2])[:,0].mean()>.35
 
 def test_nothing_real():
     none = lengths_to_mask(torch.tensor([2,3,0]), 3)
