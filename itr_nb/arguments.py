@@ -19,7 +19,7 @@ from .registry import nearest
 
 # %% ../nbs/reference/06_arguments.ipynb #ar06tab1
 class Table(BaseModel):
-    "Keys with their types: no other keys, no other types, no NaN"
+    "Keys with their types: no other keys, no NaN, no other types but a whole number for a float"
     model_config = ConfigDict(
         extra='forbid', strict=True, allow_inf_nan=False, arbitrary_types_allowed=True,
         protected_namespaces=())

@@ -89,7 +89,7 @@ def check_each(
     expected:str, # What each row should have
     got:str='none', # What the others have
 ):
-    "Refuse rows that are not `good`; `ArgumentError` names the first of them"
+    "Refuse rows that are not `good`; `ArgumentError` names the first nine"
     def error():
         rows = (~good).nonzero().flatten().tolist()
         return ArgumentError(name, expected, f'{got} in rows {rows[:9]}')

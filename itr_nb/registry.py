@@ -75,7 +75,7 @@ def import_part(
 )->ModuleType:
     """Import a package that registers parts; `ArgumentError` if it is not there or fails to load
 
-    It comes after those that are always there: a name that one of them has is refused to it"""
+    It comes after those that are always there: it cannot register a name that one of them has"""
     packages()
     if folder is None:
         places = (" on Python's path or, by `python -m itr_nb` but not by `itr`, "
