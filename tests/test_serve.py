@@ -31,15 +31,15 @@ def test_the_page_answers(address, chromium):
     page.on('pageerror', lambda e: wrong.append(str(e)))
     page.on('request', lambda r: r.url.startswith(address) or wrong.append(r.url))
     page.goto(address)
-    page.keyboard.type('a red circle')
-    page.wait_for_selector('figure img')
-    assert page.locator('figure').count()==54 and 'by the cosine' in page.locator('#how').inner_text()
+    with page.expect_response(lambda r: 'words=a%20red%20circle&' in r.url): page.keyboard.type('a red circle')
+    expect(page.locator('#how')).to_contain_text('by the cosine', timeout=30_000)
+    assert page.locator('figure').count()==54
     assert page.locator('figure img').first.evaluate('e => e.decode().then(() => e.naturalWidth)')>0
     first = page.locator('figcaption').nth(0).inner_text()
     page.locator('figure a').nth(0).focus()
     page.keyboard.press('ArrowRight')
     page.keyboard.press('l')
-    expect(page.locator('figure')).to_have_count(53)
+    expect(page.locator('figure')).to_have_count(53, timeout=30_000)
     assert first.split(' · ')[1] in [t.split(' · ')[1] for t in page.locator('figcaption').all_inner_texts()]
     assert not page.evaluate('document.documentElement.scrollWidth > window.innerWidth')
     context.close()
