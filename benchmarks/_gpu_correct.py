@@ -1,4 +1,4 @@
-"""Training steps of five models on the device against float64 on the CPU
+"""Training steps of six models on the device against float64 on the CPU
 
 In float32: scores, loss and gradients. Under bf16: scores and loss, for gradients differ by its rounding. Sums of hinges, not the
 hardest, so that rounding chooses nothing. A gradient is divided by the largest entry of all, which is compared as well."""
